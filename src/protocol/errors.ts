@@ -1,0 +1,109 @@
+/**
+ * The one error of the house. Its `code` is stable: tests, logs and the saved report use it; the words on
+ * screen belong to `ui` (what happened, what is safe, what to do next).
+ */
+export type ErrorCode =
+  // encodings and limits
+  | 'BadEncoding' // a point, scalar, id, length or message that is not its one canonical form
+  | 'TooLarge' // over a limit of protocol/limits
+  | 'UnknownMessage'
+  | 'WrongVersion'
+  | 'WrongSuite'
+  // keygen and signing
+  | 'BadDegree'
+  | 'BadProof'
+  | 'BadShare'
+  | 'BadIdentifier'
+  | 'BadCertificate'
+  | 'BadSignature'
+  | 'WrongSession'
+  | 'WrongContext' // ciphertext for another session, sender, recipient or transcript
+  | 'TranscriptMismatch'
+  | 'Pending' // no full certificate yet: no address
+  | 'SessionUnknown'
+  | 'NonceConsumed'
+  | 'KeyMismatch' // derived key is not the expected one
+  | 'MessageMismatch' // the cosigner read another payment than the one shown
+  | 'AttemptBurned'
+  | 'AttemptReused'
+  | 'EpochStale'
+  // channel and enrolment
+  | 'WrongCosignerKey'
+  | 'ChannelClosed'
+  | 'CosignerUnreachable'
+  | 'TlsUntrusted'
+  | 'DeadlineExceeded'
+  | 'OutOfSequence'
+  | 'TokenExpired'
+  | 'TokenUnknown'
+  | 'NotEnrolled'
+  | 'RateLimited'
+  | 'Unauthorised'
+  // money
+  | 'BadAddress'
+  | 'WrongNetwork'
+  | 'Dust'
+  | 'InsufficientFunds'
+  | 'BadAmount'
+  | 'BadFee'
+  | 'BadPsbt'
+  | 'ForeignInput'
+  | 'SighashRefused'
+  | 'PolicyRefused'
+  | 'BroadcastRejected'
+  // device
+  | 'WrongPassword'
+  | 'WeakPassword'
+  | 'BadWords'
+  | 'BadPairing'
+  | 'AlreadyPaired'
+  | 'Locked'
+  | 'NoWallet'
+  | 'WalletExists'
+  | 'VaultDamaged'
+  | 'OtherTab'
+  // servers
+  | 'ChainUnavailable'
+  | 'StoreUnavailable'
+  | 'ShareUnrecoverable'
+  | 'BadConfiguration'
+  | 'Internal';
+
+/** Who is to blame, where a signature or a share proves it. A party id of 1..3. */
+export type Culprit = 1 | 2 | 3;
+
+export interface ErrorDetails {
+  culprit?: Culprit;
+  /** For logs and the saved report: never user data, never a secret, never an address. */
+  detail?: string;
+  /** Milliseconds after which a retry makes sense. */
+  retryAfterMs?: number;
+  cause?: unknown;
+}
+
+export class HoarfrostError extends Error {
+  readonly code: ErrorCode;
+  readonly culprit: Culprit | undefined;
+  readonly detail: string | undefined;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ErrorCode, details: ErrorDetails = {}) {
+    super(details.detail === undefined ? code : `${code}: ${details.detail}`, {
+      cause: details.cause,
+    });
+    this.name = 'HoarfrostError';
+    this.code = code;
+    this.culprit = details.culprit;
+    this.detail = details.detail;
+    this.retryAfterMs = details.retryAfterMs;
+  }
+}
+
+/** Throws `code` unless `condition` holds. */
+export function ensure(condition: boolean, code: ErrorCode, details?: ErrorDetails): asserts condition {
+  if (!condition) throw new HoarfrostError(code, details);
+}
+
+export function isHoarfrostError(e: unknown): e is HoarfrostError {
+  return e instanceof HoarfrostError;
+}
