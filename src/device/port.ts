@@ -1,0 +1,156 @@
+/**
+ * The one typed port between `ui` (and the onboarding page) and the device in the background. Values cross as strings
+ * made by `portCodec` (bytes as base64, bigint as decimal): browser ports mangle bytes and drop bigint.
+ * A share, a key or a word never crosses; the password does, once, and goes straight into the key derivation.
+ */
+import type { ErrorCode } from '../protocol/errors.ts';
+import type { WireVerdict } from '../protocol/messages.ts';
+import type { Network } from '../protocol/networks.ts';
+
+export type ShardState = 'lit' | 'rest' | 'locked' | 'growing' | 'away' | 'lost' | 'none';
+
+export interface ThreeShares {
+  device: ShardState;
+  cosigner: ShardState;
+  recovery: ShardState;
+}
+
+export interface PairingView {
+  host: string;
+  /** Noise static key of the cosigner, hex: shown in groups of four. */
+  fingerprint: string;
+  network: Network | null;
+  hasToken: boolean;
+}
+
+export interface FeePresets {
+  /** Thousandths of a sat per vbyte. */
+  fast: number;
+  medium: number;
+  slow: number;
+  floor: number;
+}
+
+export interface ActivityView {
+  /** Request id for own payments, txid for what came in. */
+  id: string;
+  txid: string | null;
+  direction: 'in' | 'out' | 'self';
+  /** What the wallet's balance changed by, without sign; for `out` without the fee. */
+  amount: bigint;
+  fee: bigint | null;
+  /** Whom it went to, where known. */
+  address: string | null;
+  state: 'requested' | 'pressed' | 'attempted' | 'signed' | 'broadcast' | 'confirmed' | 'failed' | 'received';
+  /** 0 while unconfirmed. */
+  height: number;
+  confirmations: number;
+  time: number;
+  /** Set on `failed`: nothing left the wallet. */
+  error: ErrorCode | null;
+}
+
+export interface WalletView {
+  network: Network;
+  cosignerHost: string;
+  fingerprint: string;
+  confirmed: bigint;
+  /** Not yet in a block, on its way in. */
+  incoming: bigint;
+  height: number;
+  /** When the chain was last read, or null if never. */
+  syncedAt: number | null;
+  /** Why the last look failed, or null. */
+  syncError: ErrorCode | null;
+  activity: ActivityView[];
+  /** Seconds until auto-lock, and its setting in minutes. */
+  autoLockMinutes: number;
+}
+
+export type DeviceState =
+  | { phase: 'empty'; shares: ThreeShares }
+  | { phase: 'onboarding'; shares: ThreeShares; network: Network; cosignerHost: string }
+  | { phase: 'locked'; shares: ThreeShares; network: Network }
+  | { phase: 'unlocked'; shares: ThreeShares; wallet: WalletView };
+
+export interface PaymentDraft {
+  address: string;
+  /** Sats, or everything. */
+  amount: bigint | 'all';
+  /** Thousandths of a sat per vbyte. */
+  feeRate: number;
+}
+
+/** What a payment does, as both device and cosigner read it. */
+export interface ReviewView {
+  request: string;
+  address: string;
+  amount: bigint;
+  fee: bigint;
+  feeRate: number;
+  /** amount + fee. */
+  leaves: bigint;
+  change: bigint;
+  balanceAfter: bigint;
+  firstTime: boolean;
+  /** The cosigner's answer to this very PSBT, null while it has not answered. */
+  verdict: WireVerdict | null;
+  verdictError: ErrorCode | null;
+  inputs: { txid: string; vout: number; value: bigint }[];
+  outputs: { address: string; value: bigint; own: boolean }[];
+}
+
+export interface PaymentProgress {
+  request: string;
+  state: ActivityView['state'];
+  txid: string | null;
+  error: ErrorCode | null;
+  verdict: WireVerdict | null;
+  /** Milliseconds from press to finished signature, once known. */
+  signMs: number | null;
+}
+
+/** Method name -> [argument, result]. All are idempotent or guarded against a second press. */
+export interface PortMethods {
+  state: [null, DeviceState];
+  /** Checks a pairing link without connecting. `BadPairing`. */
+  readPairing: [{ uri: string }, PairingView];
+  /** Connects, finishes the handshake and says hello: `CosignerUnreachable`, `TlsUntrusted`, `WrongCosignerKey`, `WrongNetwork`. */
+  tryPairing: [{ uri: string; network: Network }, PairingView];
+  /** Keygen, driven by the onboarding page, which plays recovery: its messages are opaque here. Starts afresh each time. */
+  keygenStart: [
+    { uri: string; network: Network; password: string; dailyLimit: bigint; recoveryHello: Uint8Array },
+    { hellos: Uint8Array[] },
+  ];
+  keygenRound1: [{ recovery: Uint8Array }, { messages: Uint8Array[] }];
+  keygenRound2: [{ recovery: Uint8Array }, { messages: Uint8Array[] }];
+  /** Durable from here on. Answers the full certificate. */
+  keygenCertify: [{ recovery: Uint8Array }, { certificate: Uint8Array }];
+  /** After a restart in the middle: the finished certificate, or null if keygen must begin again. */
+  keygenResume: [null, { certificate: Uint8Array | null }];
+  keygenStop: [null, null];
+  unlock: [{ password: string }, null];
+  lock: [null, null];
+  receiveAddress: [null, { address: string; uri: string; index: number }];
+  refresh: [null, null];
+  fees: [null, FeePresets];
+  /** Builds the PSBT and shows what it does; nothing is signed and nobody is asked. */
+  draft: [PaymentDraft, ReviewView];
+  /** Asks the cosigner what it would do with the drafted PSBT. */
+  evaluate: [{ request: string }, ReviewView];
+  /** The press. Returns at once; progress arrives as events and by `payment`. */
+  press: [{ request: string }, PaymentProgress];
+  payment: [{ request: string }, PaymentProgress];
+  discard: [{ request: string }, null];
+  descriptor: [null, { descriptor: string }];
+  setAutoLock: [{ minutes: number }, null];
+  activityDetail: [{ id: string }, ActivityView & { transaction: Uint8Array | null }];
+}
+export type PortMethod = keyof PortMethods;
+
+/** Pushed to every open page whenever something changed. */
+export type PortEvent =
+  | { kind: 'state'; state: DeviceState }
+  | { kind: 'payment'; progress: PaymentProgress };
+
+export const PORT_NAME = 'hoarfrost';

@@ -1,0 +1,258 @@
+/**
+ * Canonical binary encoding: one value has one byte string, and decoding refuses everything else (`BadEncoding`):
+ * trailing bytes, unknown tags, booleans other than 0 and 1, text that is not UTF-8 in its shortest form.
+ * Integers are big-endian. Lengths are checked against their bound before a byte is copied (`TooLarge`).
+ */
+import { ensure, HoarfrostError } from './errors.ts';
+
+class Writer {
+  #parts: Uint8Array[] = [];
+  #length = 0;
+
+  put(bytes: Uint8Array): void {
+    this.#parts.push(bytes);
+    this.#length += bytes.length;
+  }
+
+  uint(value: number, size: 1 | 2 | 4): void {
+    ensure(Number.isInteger(value) && value >= 0 && value < 2 ** (8 * size), 'BadEncoding', {
+      detail: 'uint',
+    });
+    const out = new Uint8Array(size);
+    for (let i = size - 1, v = value; i >= 0; i--, v = Math.floor(v / 256)) out[i] = v & 0xff;
+    this.put(out);
+  }
+
+  finish(): Uint8Array<ArrayBuffer> {
+    const out = new Uint8Array(this.#length);
+    let at = 0;
+    for (const part of this.#parts) {
+      out.set(part, at);
+      at += part.length;
+    }
+    return out;
+  }
+}
+
+class Reader {
+  #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  take(length: number): Uint8Array<ArrayBuffer> {
+    ensure(this.#at + length <= this.#bytes.length, 'BadEncoding', { detail: 'truncated' });
+    const out = Uint8Array.from(this.#bytes.subarray(this.#at, this.#at + length));
+    this.#at += length;
+    return out;
+  }
+
+  uint(size: 1 | 2 | 4): number {
+    let value = 0;
+    for (const byte of this.take(size)) value = value * 256 + byte;
+    return value;
+  }
+
+  end(): void {
+    ensure(this.#at === this.#bytes.length, 'BadEncoding', { detail: 'trailing bytes' });
+  }
+}
+
+export interface Codec<T> {
+  write(w: Writer, value: T): void;
+  read(r: Reader): T;
+}
+
+export type TypeOf<C> = C extends Codec<infer T> ? T : never;
+
+export function encode<T>(codec: Codec<T>, value: T): Uint8Array<ArrayBuffer> {
+  const w = new Writer();
+  codec.write(w, value);
+  return w.finish();
+}
+
+export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
+  const r = new Reader(bytes);
+  const value = codec.read(r);
+  r.end();
+  return value;
+}
+
+function uint(size: 1 | 2 | 4): Codec<number> {
+  return { write: (w, v) => w.uint(v, size), read: (r) => r.uint(size) };
+}
+export const u8 = uint(1);
+export const u16 = uint(2);
+export const u32 = uint(4);
+
+/** Sats, milliseconds and other counts that outgrow 53 bits or must stay exact. */
+export const u64: Codec<bigint> = {
+  write(w, v) {
+    ensure(v >= 0n && v < 1n << 64n, 'BadEncoding', { detail: 'u64' });
+    w.uint(Number(v >> 32n), 4);
+    w.uint(Number(v & 0xffff_ffffn), 4);
+  },
+  read: (r) => (BigInt(r.uint(4)) << 32n) | BigInt(r.uint(4)),
+};
+
+/** Milliseconds since 1970 as a safe integer. */
+export const time: Codec<number> = {
+  write: (w, v) => u64.write(w, BigInt(v)),
+  read(r) {
+    const v = Number(u64.read(r));
+    ensure(Number.isSafeInteger(v), 'BadEncoding', { detail: 'time' });
+    return v;
+  },
+};
+
+export const bool: Codec<boolean> = {
+  write: (w, v) => w.uint(v ? 1 : 0, 1),
+  read(r) {
+    const v = r.uint(1);
+    ensure(v < 2, 'BadEncoding', { detail: 'bool' });
+    return v === 1;
+  },
+};
+
+/** Exactly `length` bytes. */
+export function bytes(length: number): Codec<Uint8Array<ArrayBuffer>> {
+  return {
+    write(w, v) {
+      ensure(v.length === length, 'BadEncoding', { detail: `expected ${length} bytes` });
+      w.put(v);
+    },
+    read: (r) => r.take(length),
+  };
+}
+
+/** At most `max` bytes, with a 4-byte length. */
+export function blob(max: number): Codec<Uint8Array<ArrayBuffer>> {
+  return {
+    write(w, v) {
+      ensure(v.length <= max, 'TooLarge');
+      w.uint(v.length, 4);
+      w.put(v);
+    },
+    read(r) {
+      const length = r.uint(4);
+      ensure(length <= max, 'TooLarge');
+      return r.take(length);
+    },
+  };
+}
+
+/** UTF-8 text of at most `max` bytes. */
+export function text(max: number): Codec<string> {
+  const inner = blob(max);
+  return {
+    write: (w, v) => inner.write(w, new TextEncoder().encode(v)),
+    read(r) {
+      const raw = inner.read(r);
+      try {
+        return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(raw);
+      } catch {
+        throw new HoarfrostError('BadEncoding', { detail: 'utf-8' });
+      }
+    },
+  };
+}
+
+/** One of the given names, by its position. The list is append-only. */
+export function oneOf<const T extends string>(...names: readonly T[]): Codec<T> {
+  return {
+    write(w, v) {
+      const i = names.indexOf(v);
+      ensure(i >= 0, 'BadEncoding', { detail: 'name' });
+      w.uint(i, 1);
+    },
+    read(r) {
+      const name = names[r.uint(1)];
+      ensure(name !== undefined, 'BadEncoding', { detail: 'name' });
+      return name;
+    },
+  };
+}
+
+export function option<T>(inner: Codec<T>): Codec<T | null> {
+  return {
+    write(w, v) {
+      bool.write(w, v !== null);
+      if (v !== null) inner.write(w, v);
+    },
+    read: (r) => (bool.read(r) ? inner.read(r) : null),
+  };
+}
+
+/** At most `max` items, with a 2-byte count. */
+export function list<T>(inner: Codec<T>, max: number): Codec<T[]> {
+  return {
+    write(w, v) {
+      ensure(v.length <= max, 'TooLarge');
+      w.uint(v.length, 2);
+      for (const item of v) inner.write(w, item);
+    },
+    read(r) {
+      const count = r.uint(2);
+      ensure(count <= max, 'TooLarge');
+      const out: T[] = [];
+      for (let i = 0; i < count; i++) out.push(inner.read(r));
+      return out;
+    },
+  };
+}
+
+/** Exactly `count` items, with no count on the wire. */
+export function tuple<T>(inner: Codec<T>, count: number): Codec<T[]> {
+  return {
+    write(w, v) {
+      ensure(v.length === count, 'BadEncoding', { detail: `expected ${count} items` });
+      for (const item of v) inner.write(w, item);
+    },
+    read(r) {
+      const out: T[] = [];
+      for (let i = 0; i < count; i++) out.push(inner.read(r));
+      return out;
+    },
+  };
+}
+
+type Fields = Record<string, Codec<any>>; // biome-ignore lint/suspicious/noExplicitAny: the field's own type is restored by Struct
+export type Struct<F extends Fields> = { [K in keyof F]: TypeOf<F[K]> };
+
+/** Fields in the order written. */
+export function struct<F extends Fields>(fields: F): Codec<Struct<F>> {
+  const entries = Object.entries(fields);
+  return {
+    write(w, v) {
+      for (const [name, codec] of entries) codec.write(w, v[name]);
+    },
+    read(r) {
+      const out: Record<string, unknown> = {};
+      for (const [name, codec] of entries) out[name] = codec.read(r);
+      return out as Struct<F>;
+    },
+  };
+}
+
+export type Tagged<V extends Fields> = { [K in keyof V & string]: { kind: K } & TypeOf<V[K]> }[keyof V &
+  string];
+
+/** One of several structs, by a one-byte tag: its position in the list, which is append-only. */
+export function union<V extends Fields>(variants: V): Codec<Tagged<V>> {
+  const names = Object.keys(variants);
+  return {
+    write(w, v) {
+      const i = names.indexOf(v.kind);
+      ensure(i >= 0, 'UnknownMessage');
+      w.uint(i, 1);
+      variants[v.kind]!.write(w, v);
+    },
+    read(r) {
+      const name = names[r.uint(1)];
+      ensure(name !== undefined, 'UnknownMessage');
+      return { kind: name, ...(variants[name]!.read(r) as object) } as Tagged<V>;
+    },
+  };
+}

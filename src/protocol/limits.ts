@@ -1,0 +1,34 @@
+/** Every bound that both ends of a wire hold each other to. */
+
+/** A Noise message with its 16-byte tag; the plaintext is what is left. */
+export const NOISE_MESSAGE_MAX = 65_535;
+export const NOISE_PLAINTEXT_MAX = NOISE_MESSAGE_MAX - 16;
+
+export const PSBT_MAX = 1 << 20;
+/** A whole request or answer after its parts are joined: a PSBT and what rides beside it. */
+export const MESSAGE_MAX = PSBT_MAX + (128 << 10);
+
+export const INPUTS_MAX = 500;
+export const OUTPUTS_MAX = 500;
+export const POLICY_MAX = 4096;
+export const WINDOWS_MAX = 8;
+export const COINS_MAX = 5000;
+export const HISTORY_MAX = 1000;
+
+/** How far past the last used index an own output may lie (DESIGN section 4). */
+export const GAP_OWN_OUTPUT = 1000;
+/** How many unused addresses in a row end a scan. */
+export const GAP_SCAN = 20;
+
+/** A transport is replaced by a fresh handshake after this long. */
+export const REHANDSHAKE_MS = 10 * 60_000;
+export const HANDSHAKE_DEADLINE_MS = 10_000;
+export const REQUEST_DEADLINE_MS = 30_000;
+/** A keygen session lives no longer than this in the cosigner's memory. */
+export const KEYGEN_DEADLINE_MS = 10 * 60_000;
+/** Nonces of a live attempt survive a reconnect of the same worker this long. */
+export const NONCE_LIFETIME_MS = 30_000;
+/** A pressed request goes on by itself after a restart within this long; later it asks again. */
+export const RESUME_PRESSED_MS = 10 * 60_000;
+
+export const DUST_P2TR = 330n;

@@ -1,0 +1,176 @@
+/**
+ * What device and cosigner say to each other inside the Noise transport: one request, one answer, matched by number.
+ * The tags are positions and so append-only.
+ */
+import {
+  blob,
+  bool,
+  bytes,
+  list,
+  oneOf,
+  option,
+  struct,
+  type TypeOf,
+  text,
+  time,
+  u8,
+  u16,
+  u32,
+  u64,
+  union,
+} from './codec.ts';
+import { type ErrorCode, HoarfrostError } from './errors.ts';
+import { COINS_MAX, HISTORY_MAX, INPUTS_MAX, MESSAGE_MAX, POLICY_MAX, PSBT_MAX } from './limits.ts';
+import { NETWORKS } from './networks.ts';
+
+const hash = bytes(32);
+const partyMessage = blob(20_000);
+const commitmentPair = bytes(66);
+
+/** What the cosigner would do with a PSBT, in the words of policy. */
+export const verdict = union({
+  signs: struct({ leftInWindow: option(u64) }),
+  waits: struct({ until: time, rule: text(64) }),
+  refuses: struct({ rule: text(64), over: u64 }),
+});
+export type WireVerdict = TypeOf<typeof verdict>;
+
+/** Hash-chained record of one decision, signed by the cosigner's host key. */
+export const receiptBody = struct({
+  sequence: u32,
+  previous: hash,
+  wallet: hash,
+  /** The unsigned txid. */
+  spend: hash,
+  policyVersion: u32,
+  before: u64,
+  after: u64,
+  verdict,
+  at: time,
+});
+export const receipt = struct({ body: blob(1024), signature: bytes(64) });
+export type Receipt = TypeOf<typeof receipt>;
+
+const outpoint = struct({ txid: hash, vout: u32 });
+
+/** Everything of a signing request that the proof under Y1 and the idempotent retry cover. */
+export const signBody = struct({
+  attempt: bytes(16),
+  epoch: u32,
+  psbt: blob(PSBT_MAX),
+  /** One pair an input, in input order. */
+  commitments: list(commitmentPair, INPUTS_MAX),
+});
+export type SignBody = TypeOf<typeof signBody>;
+
+export const request = union({
+  /** First transport message of every connection: proves the handshake was no replay. */
+  hello: struct({ version: u8, suite: text(64), network: oneOf(...NETWORKS) }),
+  keygenHello: struct({ token: text(128), device: partyMessage, recovery: partyMessage }),
+  keygenRound1: struct({ device: partyMessage, recovery: partyMessage }),
+  keygenRound2: struct({ device: partyMessage, recovery: partyMessage }),
+  keygenCertify: struct({ device: partyMessage, recovery: partyMessage }),
+  /** For who lost the answer: proof is the host key's signature over (handshake hash, session). */
+  keygenFetch: struct({ session: hash, id: u8, proof: bytes(64) }),
+  evaluate: struct({ psbt: blob(PSBT_MAX) }),
+  sign: struct({ body: blob(MESSAGE_MAX), proof: bytes(64) }),
+  scan: struct({}),
+  fees: struct({}),
+  transaction: struct({ txid: hash }),
+  broadcast: struct({ transaction: blob(PSBT_MAX) }),
+  policy: struct({}),
+  receipts: struct({ from: u32 }),
+});
+export type Request = TypeOf<typeof request>;
+export type RequestKind = Request['kind'];
+
+const coin = struct({
+  outpoint,
+  value: u64,
+  branch: u8,
+  index: u32,
+  /** 0 while unconfirmed. */
+  height: u32,
+  coinbase: bool,
+});
+const historyEntry = struct({
+  txid: hash,
+  /** 0 while unconfirmed. */
+  height: u32,
+  time: time,
+  received: u64,
+  sent: u64,
+  fee: option(u64),
+  transaction: blob(PSBT_MAX),
+});
+
+export const answer = union({
+  hello: struct({
+    version: u8,
+    /** Whether this device's static key belongs to a wallet here. */
+    enrolled: bool,
+    epoch: u32,
+    policyVersion: u32,
+    time: time,
+  }),
+  party: struct({ message: partyMessage }),
+  certificate: struct({ certificate: blob(40_000) }),
+  evaluated: struct({ digest: hash, verdict }),
+  signed: struct({
+    digest: hash,
+    commitments: list(commitmentPair, INPUTS_MAX),
+    shares: list(bytes(32), INPUTS_MAX),
+    receipt,
+  }),
+  deferred: struct({ ticket: bytes(16), until: time, receipt }),
+  refused: struct({ digest: hash, verdict, receipt }),
+  scanned: struct({
+    height: u32,
+    tip: hash,
+    coins: list(coin, COINS_MAX),
+    history: list(historyEntry, HISTORY_MAX),
+    /** Next unused index of the receive and the change branch. */
+    nextReceive: u32,
+    nextChange: u32,
+  }),
+  /** sat/vB in thousandths: next block, about half an hour, about two hours, floor. */
+  fees: struct({ fast: u32, medium: u32, slow: u32, floor: u32 }),
+  transaction: struct({ transaction: blob(PSBT_MAX), height: u32 }),
+  broadcast: struct({ txid: hash }),
+  policy: struct({ document: blob(POLICY_MAX), spentInWindows: list(u64, 16) }),
+  receipts: struct({ receipts: list(receipt, 256) }),
+  error: struct({
+    code: text(32),
+    culprit: u8,
+    detail: text(256),
+    retryAfterMs: u32,
+  }),
+});
+export type Answer = TypeOf<typeof answer>;
+export type AnswerOf<K extends Answer['kind']> = Extract<Answer, { kind: K }>;
+
+/** What the cosigner may say unasked: the chain moved, ask again. */
+export const notice = union({ chain: struct({ height: u32 }), draining: struct({}) });
+export type Notice = TypeOf<typeof notice>;
+
+/** `number` 0 is a notice; a request and its answer share a number that rises by one. */
+export const envelope = struct({ number: u32, part: u16, total: u32, chunk: blob(65_500) });
+
+export function errorAnswer(e: unknown): AnswerOf<'error'> {
+  const known = e instanceof HoarfrostError ? e : new HoarfrostError('Internal');
+  return {
+    kind: 'error',
+    code: known.code,
+    culprit: known.culprit ?? 0,
+    detail: (known.detail ?? '').slice(0, 200),
+    retryAfterMs: known.retryAfterMs ?? 0,
+  };
+}
+
+export function errorOf(a: AnswerOf<'error'>): HoarfrostError {
+  return new HoarfrostError(a.code as ErrorCode, {
+    ...(a.culprit === 0 ? {} : { culprit: a.culprit as 1 | 2 | 3 }),
+    ...(a.detail === '' ? {} : { detail: a.detail }),
+    ...(a.retryAfterMs === 0 ? {} : { retryAfterMs: a.retryAfterMs }),
+  });
+}
