@@ -218,7 +218,8 @@ export function tuple<T>(inner: Codec<T>, count: number): Codec<T[]> {
   };
 }
 
-type Fields = Record<string, Codec<any>>; // biome-ignore lint/suspicious/noExplicitAny: the field's own type is restored by Struct
+// biome-ignore lint/suspicious/noExplicitAny: a field's own type is restored by Struct
+type Fields = Record<string, Codec<any>>;
 export type Struct<F extends Fields> = { [K in keyof F]: TypeOf<F[K]> };
 
 /** Fields in the order written. */
