@@ -1,0 +1,21 @@
+/**
+ * The recovery party as the onboarding screens see it. `ui` may not import `recovery`: the onboarding entrypoint, which
+ * mounts both, hands it in. Messages are opaque bytes signed by recovery's host key; the screens only carry them.
+ */
+import type { Network } from '../../protocol/networks.ts';
+
+export interface RecoveryActor {
+  /** Twelve fresh BIP-39 words. */
+  newWords(): Promise<string[]>;
+  readonly wordlist: readonly string[];
+  /** `prefix`: no word yet, but the beginning of one. */
+  checkWord(word: string): 'ok' | 'prefix' | 'unknown';
+  /** Derives recovery's keys from the words as they were typed back and opens a new session. Answers the hello. `BadWords`. */
+  begin(words: string[], network: Network): Promise<Uint8Array>;
+  round1(hellos: Uint8Array[]): Promise<Uint8Array>;
+  round2(round1s: Uint8Array[]): Promise<Uint8Array>;
+  certify(round2s: Uint8Array[]): Promise<Uint8Array>;
+  finish(certificate: Uint8Array): Promise<void>;
+  /** Forgets words, keys and session. */
+  wipe(): void;
+}
