@@ -1,0 +1,49 @@
+import { defineConfig } from 'wxt';
+
+/**
+ * Two builds from one source: MV3 for Chrome, MV2 for Firefox (whose MV3 event pages lose an open WebSocket).
+ * No auto-imports: what a file uses, it names.
+ */
+export default defineConfig({
+  imports: false,
+  manifestVersion: undefined,
+  manifest: ({ browser }) => ({
+    name: 'Hoarfrost',
+    description: 'A Bitcoin wallet whose key is born split in three and is never whole.',
+    permissions: ['storage', 'unlimitedStorage', 'idle', 'alarms'],
+    icons: { 16: 'icon/16.png', 32: 'icon/32.png', 48: 'icon/48.png', 128: 'icon/128.png' },
+    // Only code of this package runs; wasm needs its own word. Any cosigner the user pairs with may be reached, by TLS alone.
+    content_security_policy:
+      browser === 'firefox' ? (CSP as unknown as { extension_pages: string }) : { extension_pages: CSP },
+    ...(browser === 'firefox'
+      ? {
+          browser_specific_settings: {
+            gecko: {
+              id: 'wallet@hoarfrost.invalid',
+              strict_min_version: '128.0',
+              data_collection_permissions: { required: ['none'] },
+            },
+          },
+        }
+      : { minimum_chrome_version: '133' }),
+  }),
+  vite: () => ({
+    build: { target: 'es2022', sourcemap: false },
+    esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
+  }),
+  zip: {
+    includeSources: ['.npmrc', '.ci/**'],
+    excludeSources: ['.cache/**', 'out/**', '.output/**', '**/*.pem', '**/*.key', '**/*.sqlite*'],
+  },
+});
+
+const CSP = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  'connect-src https: wss:',
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+].join('; ');
