@@ -308,6 +308,11 @@ export function verifyCertificate(signer: Signer, certificate: Bytes): KeyRecord
   };
 }
 
+/** Whether the certificate is over this very transcript. */
+export function certifies(certificate: Bytes, transcript: Bytes): boolean {
+  return equalVar(decode(certificateCodec, certificate).transcript, transcript);
+}
+
 /** Share 3 from the words' keys and the certificate alone: how recovery returns, with no polynomial and no memory. */
 export async function recoverShare(
   signer: Signer,

@@ -1,0 +1,24 @@
+/** What a party signs to show, on this very connection, that it holds a key: never reusable on another one. */
+import { taggedHash } from '../crypto/hash.ts';
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** The request as a retry must repeat it: the channel's proof is not part of it. */
+export function signRequestHash(body: Uint8Array): Bytes {
+  return taggedHash('hoarfrost/sign-request', body);
+}
+
+/** Signed by share 1, verified under x(Y1): who asks for a signature holds the share now. */
+export function signProofHash(handshakeHash: Uint8Array, body: Uint8Array): Bytes {
+  return taggedHash('hoarfrost/sign-proof', handshakeHash, signRequestHash(body));
+}
+
+/** Signed by a host key of the session: who asks for the certificate took part in it. */
+export function keygenFetchHash(handshakeHash: Uint8Array, session: Uint8Array): Bytes {
+  return taggedHash('hoarfrost/keygen-fetch', handshakeHash, session);
+}
+
+/** Signed by the cosigner's host key; also the `previous` of the next receipt. */
+export function receiptHash(body: Uint8Array): Bytes {
+  return taggedHash('hoarfrost/receipt', body);
+}
