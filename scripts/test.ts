@@ -1,0 +1,91 @@
+/**
+ * `npm test`: every check and test, one progress line each; the last line is `N passed, N failed`. With names
+ * (`npm test -- types unit e2e`), only those.
+ */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { step } from './progress.ts';
+import { getBitcoind } from './setup/bitcoind.ts';
+import { localTls } from './setup/ca.ts';
+import { run } from './setup/command.ts';
+import { Missing } from './setup/missing.ts';
+import { root } from './setup/paths.ts';
+import { CERTUTIL, CHROMIUM, FIREFOX, getTool } from './setup/tools.ts';
+import { runTests, type Tally } from './vitestRun.ts';
+
+const MINUTE = 60_000;
+
+/** Checks that pass or fail as one: the names of npm scripts. */
+const CHECKS = ['types', 'lint', 'rules', 'unused', 'build'];
+/** Folders under test/, run side by side within each. */
+const GROUPS = ['unit', 'vectors', 'property', 'conformance'];
+/** The folder under test/ whose files use browsers, node and cosigner, one after the other. */
+const END_TO_END = 'e2e';
+
+const total: Tally = { passed: 0, failed: [], skipped: [] };
+
+function add(tally: Tally): void {
+  total.passed += tally.passed;
+  total.failed.push(...tally.failed);
+  total.skipped.push(...tally.skipped);
+}
+
+const summary = ({ passed, failed, skipped }: Tally): string =>
+  `${passed} passed, ${failed.length} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}`;
+
+/** Gets a part of the machine. Without it the tests that need it speak for themselves (test/support/real.ts). */
+function part(name: string, get: () => Promise<unknown>): Promise<unknown> {
+  const getOrSay = () =>
+    get().catch((error) => {
+      if (error instanceof Missing) return error.message;
+      throw error;
+    });
+  return step(name, getOrSay, (got) => (typeof got === 'string' ? got : 'here'));
+}
+
+async function check(name: string): Promise<void> {
+  try {
+    await step(name, () => run('npm', ['run', '--silent', name], { cwd: root, deadlineMs: 10 * MINUTE }));
+    add({ passed: 1, failed: [], skipped: [] });
+  } catch (error) {
+    add({ passed: 0, failed: [`${name}\n${(error as Error).message}`], skipped: [] });
+  }
+}
+
+async function tests(name: string, config: string, filter: string): Promise<void> {
+  const tally = await step(name, () => runTests(config, filter), summary);
+  add(tally);
+}
+
+const wanted = process.argv.slice(2);
+const all = [...CHECKS, ...GROUPS, END_TO_END];
+const unknown = wanted.filter((name) => !all.includes(name));
+if (unknown.length > 0) {
+  console.error(`No such tests: ${unknown.join(', ')}. There are: ${all.join(', ')}`);
+  process.exit(2);
+}
+const chosen = new Set(wanted.length > 0 ? wanted : all);
+
+try {
+  if (chosen.has(END_TO_END)) {
+    await part('Bitcoin node', async () => (await getBitcoind()).version);
+    for (const tool of [CHROMIUM, FIREFOX, CERTUTIL]) await part(tool.name, () => getTool(tool));
+    await part('TLS certificate', localTls);
+  }
+  for (const name of CHECKS) if (chosen.has(name)) await check(name);
+  for (const name of GROUPS) if (chosen.has(name)) await tests(name, 'vitest.config.ts', `test/${name}/`);
+  if (chosen.has(END_TO_END)) {
+    const files = await readdir(join(root, 'test', END_TO_END), { recursive: true });
+    for (const file of files.filter((name) => name.endsWith('.test.ts')).sort()) {
+      const path = `test/${END_TO_END}/${file}`;
+      await tests(path, 'vitest.e2e.config.ts', path);
+    }
+  }
+} catch (error) {
+  add({ passed: 0, failed: [`npm test itself\n${(error as Error).stack}`], skipped: [] });
+}
+
+for (const skipped of total.skipped) console.log(`\nSKIPPED ${skipped}`);
+for (const failed of total.failed) console.log(`\nFAILED ${failed}`);
+console.log(`\n${summary(total)}`);
+process.exit(total.failed.length === 0 ? 0 : 1);
