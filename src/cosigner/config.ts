@@ -1,0 +1,237 @@
+/**
+ * Settings from flags and environment, checked as a whole before anything starts. Every complaint is `BadConfiguration` and
+ * begins with the setting's name; none repeats its value, which may be a password.
+ */
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { HoarfrostError } from '../protocol/errors.ts';
+import { NETWORKS, type Network } from '../protocol/networks.ts';
+import { LOG_LEVELS, type LogLevel } from './log.ts';
+
+/** Where the chain is read: what `openChain` makes a source of. */
+export type ChainSetting =
+  | { kind: 'bitcoind'; url: string; auth: { user: string; password: string } | { cookieFile: string } }
+  | { kind: 'esplora'; url: string };
+
+interface Setting {
+  /** Flag without `--`; the environment variable is HOARFROST_ and this in capitals. */
+  name: string;
+  value: string;
+  help: string;
+  usual?: string;
+}
+
+const SETTINGS = {
+  data: { name: 'data', value: 'FOLDER', help: 'keys and database of this cosigner', usual: 'cosigner-data' },
+  network: { name: 'network', value: 'NAME', help: `one of ${NETWORKS.join(', ')}`, usual: 'regtest' },
+  host: { name: 'host', value: 'ADDRESS', help: 'address to listen on', usual: '127.0.0.1' },
+  port: { name: 'port', value: 'NUMBER', help: 'port to listen on; 0 takes a free one', usual: '9737' },
+  public: { name: 'public', value: 'HOST:PORT', help: 'what devices connect to, if not the above' },
+  tlsCert: { name: 'tls-cert', value: 'FILE', help: 'PEM certificate chain' },
+  tlsKey: { name: 'tls-key', value: 'FILE', help: 'PEM private key' },
+  chain: {
+    name: 'chain',
+    value: 'SOURCE',
+    help: 'bitcoind:http://USER:PASSWORD@HOST:PORT, bitcoind:http://HOST:PORT?cookie=FILE, or esplora:URL',
+  },
+  chainPoll: { name: 'chain-poll', value: 'SECONDS', help: 'how often to ask for a new block', usual: '5' },
+  tokenLifetime: {
+    name: 'token-lifetime',
+    value: 'MINUTES',
+    help: 'how long an enrolment token holds',
+    usual: '60',
+  },
+  connections: { name: 'connections', value: 'NUMBER', help: 'most connections at a time', usual: '10000' },
+  halfOpen: {
+    name: 'half-open',
+    value: 'NUMBER',
+    help: 'most unfinished handshakes at a time',
+    usual: '256',
+  },
+  logLevel: { name: 'log-level', value: 'LEVEL', help: `one of ${LOG_LEVELS.join(', ')}`, usual: 'info' },
+} as const satisfies Record<string, Setting>;
+type SettingName = keyof typeof SETTINGS;
+
+export const COMMANDS = {
+  serve: 'run the cosigner (the default)',
+  init: 'make the data folder with its keys, and print what they are',
+  token: 'print a fresh one-time pairing link, and when it ends',
+} as const;
+export type Command = keyof typeof COMMANDS;
+
+export interface Config {
+  command: Command;
+  help: boolean;
+  printPairing: boolean;
+  dataFolder: string;
+  databaseFile: string;
+  keyFolder: string;
+  network: Network;
+  host: string;
+  port: number;
+  /** As given, or null: then it is the address listened on. */
+  public: { host: string; port: number } | null;
+  tokenLifetimeMs: number;
+  logLevel: LogLevel;
+}
+
+/** What only `serve` needs. */
+export interface ServeConfig {
+  cert: Buffer;
+  key: Buffer;
+  chain: ChainSetting;
+  chainPollMs: number;
+  connections: number;
+  halfOpen: number;
+}
+
+type Values = (name: SettingName) => string | undefined;
+
+export function readConfig(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Config & { serve(): ServeConfig } {
+  const { command, flags } = readFlags(args);
+  const values: Values = (setting) => {
+    const { name, usual }: Setting = SETTINGS[setting];
+    const flag = flags[name];
+    return typeof flag === 'string' ? flag : (env[variable(name)] ?? usual);
+  };
+  const dataFolder = resolve(required(values, 'data'));
+  return {
+    command,
+    help: flags.help === true,
+    printPairing: flags['print-pairing'] === true,
+    dataFolder,
+    databaseFile: join(dataFolder, 'cosigner.sqlite'),
+    keyFolder: join(dataFolder, 'epoch-keys'),
+    network: oneOf(values, 'network', NETWORKS),
+    host: required(values, 'host'),
+    port: integer(values, 'port', 0, 65_535),
+    public: publicAddress(values),
+    tokenLifetimeMs: integer(values, 'tokenLifetime', 1, 60 * 24 * 7) * 60_000,
+    logLevel: oneOf(values, 'logLevel', LOG_LEVELS),
+    serve: () => ({
+      cert: file(values, 'tlsCert'),
+      key: file(values, 'tlsKey'),
+      chain: chainSetting(values),
+      chainPollMs: integer(values, 'chainPoll', 1, 3600) * 1000,
+      connections: integer(values, 'connections', 1, 1_000_000),
+      halfOpen: integer(values, 'halfOpen', 1, 100_000),
+    }),
+  };
+}
+
+export function helpText(): string {
+  const row = (left: string, right: string) => `  ${left.padEnd(28)}${right}`;
+  const settings = Object.values(SETTINGS).map((s: Setting) =>
+    row(`--${s.name} ${s.value}`, s.usual === undefined ? s.help : `${s.help} (${s.usual})`),
+  );
+  return [
+    'Hoarfrost cosigner: holds share 2 and signs what the policy allows.',
+    '',
+    'npm run cosigner -- [COMMAND] [SETTINGS]',
+    '',
+    ...Object.entries(COMMANDS).map(([name, help]) => row(name, help)),
+    '',
+    ...settings,
+    row('--print-pairing', 'serve: print a pairing link even where wallets or links exist'),
+    row('--help', 'this text'),
+    '',
+    'Each setting may stand in the environment instead: --tls-cert as HOARFROST_TLS_CERT, and so on.',
+    'SIGTERM finishes what is in flight and ends; SIGUSR2 switches debug logging on and off.',
+    '',
+  ].join('\n');
+}
+
+function readFlags(args: readonly string[]): { command: Command; flags: Record<string, unknown> } {
+  const options: Record<string, { type: 'string' | 'boolean'; short?: string }> = {
+    help: { type: 'boolean', short: 'h' },
+    'print-pairing': { type: 'boolean' },
+  };
+  for (const { name } of Object.values(SETTINGS)) options[name] = { type: 'string' };
+  let parsed: { values: Record<string, unknown>; positionals: string[] };
+  try {
+    parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+  } catch (cause) {
+    // The message names the flag, and a flag that does not exist holds no secret of ours.
+    const unknown = /'(--?[\w-]+)/.exec((cause as Error).message)?.[1] ?? 'flags';
+    throw bad(unknown, 'not understood');
+  }
+  const [command = 'serve', ...rest] = parsed.positionals;
+  if (rest.length > 0 || !(command in COMMANDS))
+    throw bad('command', `one of ${Object.keys(COMMANDS).join(', ')}`);
+  return { command: command as Command, flags: parsed.values };
+}
+
+function variable(name: string): string {
+  return `HOARFROST_${name.toUpperCase().replaceAll('-', '_')}`;
+}
+
+function bad(name: string, complaint: string): HoarfrostError {
+  return new HoarfrostError('BadConfiguration', { detail: `${name}: ${complaint}` });
+}
+
+function required(values: Values, setting: SettingName): string {
+  const value = values(setting);
+  if (value === undefined || value === '') throw bad(SETTINGS[setting].name, 'must be set');
+  return value;
+}
+
+function integer(values: Values, setting: SettingName, min: number, max: number): number {
+  const value = required(values, setting);
+  const number = Number(value);
+  if (!/^\d+$/.test(value) || number < min || number > max) {
+    throw bad(SETTINGS[setting].name, `a number from ${min} to ${max}`);
+  }
+  return number;
+}
+
+function oneOf<T extends string>(values: Values, setting: SettingName, names: readonly T[]): T {
+  const value = required(values, setting);
+  const name = names.find((n) => n === value);
+  if (name === undefined) throw bad(SETTINGS[setting].name, `one of ${names.join(', ')}`);
+  return name;
+}
+
+function file(values: Values, setting: SettingName): Buffer {
+  try {
+    return readFileSync(required(values, setting));
+  } catch (e) {
+    if (e instanceof HoarfrostError) throw e;
+    throw bad(SETTINGS[setting].name, 'file cannot be read');
+  }
+}
+
+function publicAddress(values: Values): { host: string; port: number } | null {
+  const value = values('public');
+  if (value === undefined) return null;
+  const match = /^([a-z0-9.-]+|\[[0-9a-f:]+\]):(\d{1,5})$/i.exec(value);
+  const port = Number(match?.[2]);
+  if (match === null || port < 1 || port > 65_535) throw bad('public', 'HOST:PORT');
+  return { host: match[1]!, port };
+}
+
+function chainSetting(values: Values): ChainSetting {
+  const value = required(values, 'chain');
+  const wrong = bad('chain', 'bitcoind:http://… or esplora:https://…');
+  const [, kind, address] = /^(bitcoind|esplora):(.*)$/.exec(value) ?? [];
+  let url: URL;
+  try {
+    url = new URL(address ?? '');
+  } catch {
+    throw wrong;
+  }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw wrong;
+  if (kind === 'esplora') return { kind, url: url.href.replace(/\/$/, '') };
+  const cookieFile = url.searchParams.get('cookie');
+  const user = decodeURIComponent(url.username);
+  const password = decodeURIComponent(url.password);
+  if (cookieFile === null && user === '') throw bad('chain', 'bitcoind needs USER:PASSWORD@ or ?cookie=FILE');
+  return {
+    kind: 'bitcoind',
+    url: url.origin,
+    auth: cookieFile === null ? { user, password } : { cookieFile: resolve(cookieFile) },
+  };
+}

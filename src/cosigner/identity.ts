@@ -1,0 +1,60 @@
+/**
+ * Who this cosigner is: the BIP-340 host key that signs certificates and receipts, and the Noise static that devices pin.
+ * Both live in files of the data folder, never in the database or its backups.
+ */
+import { join } from 'node:path';
+import type { Random } from '../crypto/random.ts';
+import { Secret } from '../crypto/secret.ts';
+import type { Signer } from '../crypto/signer.ts';
+import { importX25519, x25519PublicKey } from '../crypto/x25519.ts';
+import { ensure } from '../protocol/errors.ts';
+import type { NoiseKeyPair } from '../protocol/noise.ts';
+import { readKeyFile, writeKeyFile } from './keyFile.ts';
+import type { Bytes } from './store.ts';
+
+export interface Identity {
+  readonly host: Secret;
+  /** x-only, 32 bytes. */
+  readonly hostKey: Bytes;
+  readonly noise: NoiseKeyPair;
+}
+
+/**
+ * Reads both keys, or makes them where `mayCreate`: a cosigner that lost its keys but not its wallets must say so, not
+ * quietly become somebody else.
+ */
+export async function openIdentity(
+  folder: string,
+  mayCreate: boolean,
+  signer: Signer,
+  random: Random,
+): Promise<Identity> {
+  const host = await keyFile(join(folder, 'host.key'), mayCreate, random);
+  const noise = await keyFile(join(folder, 'noise.key'), mayCreate, random);
+  try {
+    const privateKey = await importX25519(noise);
+    return {
+      host,
+      hostKey: Uint8Array.from(signer.publicKey(host).subarray(1)),
+      noise: { privateKey, publicKey: await x25519PublicKey(privateKey) },
+    };
+  } finally {
+    noise.wipe();
+  }
+}
+
+async function keyFile(path: string, mayCreate: boolean, random: Random): Promise<Secret> {
+  const existing = await readKeyFile(path);
+  if (existing !== null) return existing;
+  ensure(mayCreate, 'BadConfiguration', { detail: 'data: the folder has wallets but lacks its key files' });
+  const made = Secret.own(random(32));
+  try {
+    await writeKeyFile(path, made);
+    return made;
+  } catch (e) {
+    made.wipe();
+    // Another command of this cosigner was faster.
+    if ((e as NodeJS.ErrnoException).code === 'EEXIST') return keyFile(path, false, random);
+    throw e;
+  }
+}

@@ -1,0 +1,51 @@
+/** Secret keys as files of their own: 32 raw bytes, for this user alone, on disk before anyone relies on them. */
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, link, open, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { Secret } from '../crypto/secret.ts';
+import { ensure, HoarfrostError } from '../protocol/errors.ts';
+
+const LENGTH = 32;
+
+/** The file appears whole or not at all. `EEXIST` rather than replace a key. */
+export async function writeKeyFile(path: string, key: Secret): Promise<void> {
+  const draft = `${path}.${randomUUID()}`;
+  try {
+    {
+      await using file = await open(draft, 'wx', 0o600);
+      await file.write(key.expose());
+      await file.sync();
+    }
+    await link(draft, path);
+  } finally {
+    await unlink(draft).catch(() => {});
+  }
+  await syncFolder(dirname(path));
+}
+
+/** Null if there is none. `BadConfiguration` if others may read it or it is not a key. */
+export async function readKeyFile(path: string): Promise<Secret | null> {
+  let file: FileHandle;
+  try {
+    file = await open(path, 'r');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw cause;
+  }
+  await using _ = file;
+  const { mode, size } = await file.stat();
+  ensure((mode & 0o077) === 0, 'BadConfiguration', { detail: 'data: a key file is open to other users' });
+  ensure(size === LENGTH, 'BadConfiguration', { detail: 'data: a key file is damaged' });
+  const bytes = new Uint8Array(LENGTH);
+  const { bytesRead } = await file.read(bytes, 0, LENGTH, 0);
+  const key = Secret.own(bytes);
+  if (bytesRead === LENGTH) return key;
+  key.wipe();
+  throw new HoarfrostError('BadConfiguration', { detail: 'data: a key file is damaged' });
+}
+
+/** A new or removed name is durable only once its folder is. */
+export async function syncFolder(path: string): Promise<void> {
+  await using folder = await open(path, 'r');
+  await folder.sync();
+}

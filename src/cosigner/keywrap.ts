@@ -1,0 +1,91 @@
+/**
+ * Envelope encryption of shares: each wallet and epoch has a key of its own, kept outside the database and its backups,
+ * so that destroying the key destroys the share in every copy (DESIGN sections 5 and 7). The sealed share names its
+ * wallet and epoch in the AAD.
+ */
+import { mkdir, open, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import { aeadOpen, aeadSeal, importAeadKey } from '../crypto/aead.ts';
+import { concat } from '../crypto/hash.ts';
+import type { Random } from '../crypto/random.ts';
+import { Secret } from '../crypto/secret.ts';
+import { HoarfrostError } from '../protocol/errors.ts';
+import { readKeyFile, syncFolder, writeKeyFile } from './keyFile.ts';
+import type { Bytes } from './store.ts';
+
+export interface KeyWrap {
+  /** Makes the epoch's key, which is durable when this resolves, and seals the share under it. Once an epoch. */
+  seal(wallet: Bytes, epoch: number, share: Secret): Promise<Bytes>;
+  /** `ShareUnrecoverable` if the key is gone or does not fit. The caller wipes the share. */
+  open(wallet: Bytes, epoch: number, sealed: Bytes): Promise<Secret>;
+  /** Safe to repeat. */
+  destroy(wallet: Bytes, epoch: number): Promise<void>;
+  /** Health probe. */
+  check(): Promise<void>;
+}
+
+/** One file a key in `folder`. */
+export async function openKeyFolder(folder: string, random: Random): Promise<KeyWrap> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const pathOf = (wallet: Bytes, epoch: number) => join(folder, `${bytesToHex(wallet)}-${epoch}.key`);
+
+  return {
+    async seal(wallet, epoch, share) {
+      const raw = Secret.own(random(32));
+      try {
+        await writeKeyFile(pathOf(wallet, epoch), raw);
+        return await aeadSeal(await importAeadKey(raw), share, aad(wallet, epoch), random);
+      } catch (cause) {
+        throw new HoarfrostError('StoreUnavailable', { detail: 'key store', cause });
+      } finally {
+        raw.wipe();
+      }
+    },
+
+    async open(wallet, epoch, sealed) {
+      let raw: Secret | null = null;
+      try {
+        raw = await readKeyFile(pathOf(wallet, epoch));
+        if (raw !== null) return await aeadOpen(await importAeadKey(raw), sealed, aad(wallet, epoch));
+      } catch (cause) {
+        throw new HoarfrostError('ShareUnrecoverable', { cause });
+      } finally {
+        raw?.wipe();
+      }
+      throw new HoarfrostError('ShareUnrecoverable', { detail: 'no key' });
+    },
+
+    async destroy(wallet, epoch) {
+      try {
+        await overwrite(pathOf(wallet, epoch));
+        await unlink(pathOf(wallet, epoch));
+        await syncFolder(folder);
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return;
+        throw new HoarfrostError('StoreUnavailable', { detail: 'key store', cause });
+      }
+    },
+
+    async check() {
+      try {
+        await syncFolder(folder);
+      } catch (cause) {
+        throw new HoarfrostError('StoreUnavailable', { detail: 'key store', cause });
+      }
+    },
+  };
+}
+
+function aad(wallet: Bytes, epoch: number): Bytes {
+  const number = new Uint8Array(4);
+  new DataView(number.buffer).setUint32(0, epoch);
+  return concat(new TextEncoder().encode('hoarfrost/share'), wallet, number);
+}
+
+/** Best effort: a copying file system keeps old blocks, which is why the folder belongs on storage that does not. */
+async function overwrite(path: string): Promise<void> {
+  await using file = await open(path, 'r+');
+  await file.write(new Uint8Array(32), 0, 32, 0);
+  await file.sync();
+}

@@ -1,0 +1,118 @@
+/** `npm run cosigner`: reads the settings, opens the parts, and serves until told to stop. */
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import { load } from '../crypto/load.ts';
+import { systemRandom } from '../crypto/random.ts';
+import { isHoarfrostError } from '../protocol/errors.ts';
+import { openChain } from './chain.ts';
+import { watchHeight } from './chainWatch.ts';
+import { systemClock } from './clock.ts';
+import { type Config, helpText, readConfig, type ServeConfig } from './config.ts';
+import type { Cosigner } from './cosigner.ts';
+import { type Identity, openIdentity } from './identity.ts';
+import { openKeyFolder } from './keywrap.ts';
+import { Listener } from './listener.ts';
+import { createLog } from './log.ts';
+import type { Store } from './store.ts';
+import { openSqlite } from './stores/sqlite.ts';
+import { issueToken, pairingUri, TokenUse } from './tokens.ts';
+import { Wallets } from './wallet.ts';
+
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+async function openFolder(config: Config): Promise<{ identity: Identity; store: Store }> {
+  await mkdir(config.dataFolder, { recursive: true, mode: 0o700 });
+  const fresh = !existsSync(config.databaseFile);
+  const identity = await openIdentity(config.dataFolder, fresh, await load(), systemRandom);
+  return { identity, store: openSqlite(config.databaseFile) };
+}
+
+async function sayPairing(config: Config, port: number, identity: Identity, store: Store): Promise<void> {
+  const { token, expiresAt } = await issueToken(store, systemRandom, systemClock, config.tokenLifetimeMs);
+  const address = config.public ?? { host: config.host, port };
+  say(pairingUri(address, identity, token, config.network));
+  say(`expires ${new Date(expiresAt).toISOString()}`);
+}
+
+async function init(config: Config): Promise<void> {
+  const { identity, store } = await openFolder(config);
+  await store.close();
+  say(`data ${config.dataFolder}`);
+  say(`channel key ${bytesToHex(identity.noise.publicKey)}`);
+  say(`signing key ${bytesToHex(identity.hostKey)}`);
+}
+
+async function token(config: Config): Promise<void> {
+  const { identity, store } = await openFolder(config);
+  try {
+    await sayPairing(config, config.port, identity, store);
+  } finally {
+    await store.close();
+  }
+}
+
+async function serve(config: Config, settings: ServeConfig): Promise<void> {
+  const log = createLog(config.logLevel, systemClock, (line) => process.stderr.write(line));
+  const { identity, store } = await openFolder(config);
+  const cosigner: Cosigner = {
+    network: config.network,
+    identity,
+    store,
+    keyWrap: await openKeyFolder(config.keyFolder, systemRandom),
+    chain: openChain(settings.chain, config.network),
+    signer: await load(),
+    random: systemRandom,
+    clock: systemClock,
+    log,
+    tokenUse: new TokenUse(),
+    wallets: new Wallets(),
+  };
+  const listener = await Listener.open(cosigner, { ...settings, host: config.host, port: config.port });
+  const stopWatching = watchHeight(cosigner.chain, settings.chainPollMs, log, (height) => {
+    log.debug('height', { height });
+    listener.notify({ kind: 'chain', height });
+  });
+
+  let stopping = false;
+  const stop = async (signal: string) => {
+    if (stopping) return;
+    stopping = true;
+    log.info('stopping', { signal });
+    stopWatching();
+    await listener.drain();
+    cosigner.chain.close();
+    await store.close();
+    identity.host.wipe();
+    log.info('stopped');
+  };
+  process.on('SIGTERM', (signal) => void stop(signal));
+  process.on('SIGINT', (signal) => void stop(signal));
+  process.on('SIGUSR2', () => {
+    log.level = log.level === 'debug' ? config.logLevel : 'debug';
+    log.warn('log level', { level: log.level });
+  });
+  // Node would open its debugger, and with it all memory, to whoever may send this signal.
+  process.on('SIGUSR1', () => {});
+
+  log.info('listening', { port: listener.port });
+  say(`listening wss://${config.host}:${listener.port}`);
+  if (config.printPairing || (await store.awaitsFirstToken(systemClock.now()))) {
+    await sayPairing(config, listener.port, identity, store);
+  }
+}
+
+async function main(): Promise<void> {
+  process.umask(0o077);
+  const config = readConfig(process.argv.slice(2), process.env);
+  if (config.help) process.stdout.write(helpText());
+  else if (config.command === 'init') await init(config);
+  else if (config.command === 'token') await token(config);
+  else await serve(config, config.serve());
+}
+
+main().catch((e: unknown) => {
+  const what = isHoarfrostError(e) ? e.message : e instanceof Error ? (e.stack ?? e.message) : 'failed';
+  process.stderr.write(`${what}\n`);
+  process.exitCode = 1;
+});

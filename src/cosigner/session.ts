@@ -1,0 +1,116 @@
+/**
+ * What one authenticated device may ask. Its Noise static key names its wallet, and no request can name another; a device
+ * without a wallet may only make one, or fetch the certificate of one whose host key it proves.
+ */
+import { SUITE } from '../crypto/signer.ts';
+import { ensure, HoarfrostError } from '../protocol/errors.ts';
+import { PROTOCOL_VERSION } from '../protocol/keygen.ts';
+import { MESSAGE_MAX } from '../protocol/limits.ts';
+import type { Answer, Request } from '../protocol/messages.ts';
+import { evaluate, policyInForce } from './authorise.ts';
+import type { Cosigner } from './cosigner.ts';
+import { fetchCertificate, Keygen } from './keygen.ts';
+import { receiptsFrom } from './receipts.ts';
+import { sign } from './sign.ts';
+import type { Bytes } from './store.ts';
+import { WalletChain } from './walletChain.ts';
+
+/** Enough for keygen, which is all that a stranger may send. */
+const STRANGER_MESSAGE_MAX = 64 << 10;
+
+export class Session {
+  readonly #cosigner: Cosigner;
+  readonly #deviceKey: Bytes;
+  readonly #handshakeHash: Bytes;
+  readonly #keygen: Keygen;
+  readonly #chain: WalletChain;
+  #greeted = false;
+  #wallet: Bytes | null = null;
+
+  constructor(cosigner: Cosigner, peer: { deviceKey: Bytes; handshakeHash: Bytes }) {
+    this.#cosigner = cosigner;
+    this.#deviceKey = peer.deviceKey;
+    this.#handshakeHash = peer.handshakeHash;
+    this.#keygen = new Keygen(cosigner, peer.deviceKey);
+    this.#chain = new WalletChain(cosigner);
+  }
+
+  get enrolled(): boolean {
+    return this.#wallet !== null;
+  }
+
+  /** Bytes of the largest request that this device may send now. */
+  get messageMax(): number {
+    return this.enrolled ? MESSAGE_MAX : STRANGER_MESSAGE_MAX;
+  }
+
+  async handle(request: Request): Promise<Answer> {
+    if (request.kind === 'hello') return this.#hello(request);
+    ensure(this.#greeted, 'OutOfSequence', { detail: 'hello first' });
+    switch (request.kind) {
+      case 'keygenHello':
+        ensure(!this.enrolled, 'WalletExists');
+        return { kind: 'party', message: await this.#keygen.hello(request) };
+      case 'keygenRound1':
+        return { kind: 'party', message: await this.#keygen.round1(request) };
+      case 'keygenRound2':
+        return { kind: 'party', message: await this.#keygen.round2(request) };
+      case 'keygenCertify': {
+        const { wallet, certificate } = await this.#keygen.certify(request);
+        this.#wallet = wallet;
+        return { kind: 'certificate', certificate };
+      }
+      case 'keygenFetch': {
+        const certificate = await fetchCertificate(this.#cosigner, this.#handshakeHash, request);
+        return { kind: 'certificate', certificate };
+      }
+      case 'evaluate':
+        return evaluate(this.#cosigner, this.#own(), request.psbt);
+      case 'sign':
+        return sign(this.#cosigner, this.#own(), this.#handshakeHash, request);
+      case 'scan':
+        return this.#chain.scan(this.#own());
+      case 'fees':
+        this.#own();
+        return { kind: 'fees', ...(await this.#cosigner.chain.fees()) };
+      case 'transaction':
+        return this.#chain.transaction(this.#own(), request.txid);
+      case 'broadcast':
+        return this.#chain.broadcast(this.#own(), request.transaction);
+      case 'policy':
+        return policyInForce(this.#cosigner, this.#own());
+      case 'receipts':
+        return receiptsFrom(this.#cosigner, this.#own(), request.from);
+      default:
+        return unreachable(request);
+    }
+  }
+
+  /** The connection is gone, and with it what lived in its memory. */
+  end(): void {
+    this.#keygen.drop();
+  }
+
+  async #hello(request: Extract<Request, { kind: 'hello' }>): Promise<Answer> {
+    const { network, store, clock } = this.#cosigner;
+    ensure(request.version === PROTOCOL_VERSION, 'WrongVersion');
+    ensure(request.suite === SUITE, 'WrongSuite');
+    ensure(request.network === network, 'WrongNetwork');
+    this.#greeted = true;
+    this.#wallet = await store.walletOfDevice(this.#deviceKey);
+    const common = { kind: 'hello', version: PROTOCOL_VERSION, time: clock.now() } as const;
+    if (this.#wallet === null) return { ...common, enrolled: false, epoch: 0, policyVersion: 0 };
+    const record = await store.viewWallet(this.#wallet, async (view) => view.wallet);
+    const { policy } = this.#cosigner.wallets.read(this.#cosigner, record);
+    return { ...common, enrolled: true, epoch: record.epoch, policyVersion: policy.version };
+  }
+
+  #own(): Bytes {
+    ensure(this.#wallet !== null, 'NotEnrolled');
+    return this.#wallet;
+  }
+}
+
+function unreachable(request: never): never {
+  throw new HoarfrostError('UnknownMessage', { cause: request });
+}

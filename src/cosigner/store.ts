@@ -1,0 +1,107 @@
+/**
+ * What the cosigner remembers, behind one async interface (DESIGN section 7): SQLite in a folder, later PostgreSQL.
+ * Everything about a wallet is reached through its id alone, so a lookup by anything that a device says cannot exist.
+ *
+ * Errors: `NotEnrolled` for a wallet that is not here; `StoreUnavailable` when the database fails, and then the transaction
+ * has left nothing behind (a failed commit may have succeeded only where the database itself cannot tell).
+ */
+
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+export interface WalletRecord {
+  /** 32 bytes: `KeyRecord.wallet`. */
+  readonly id: Bytes;
+  readonly epoch: number;
+  /** The keygen certificate: group key, chain code, host keys and first policy come from it, verified. */
+  readonly certificate: Bytes;
+  /** Next unused index of the receive and the change branch, as far as the chain has shown. Only ever rises. */
+  readonly nextReceive: number;
+  readonly nextChange: number;
+}
+
+export interface NewWallet {
+  readonly id: Bytes;
+  /** Keygen session, 32 bytes: what a party without the certificate can still name. */
+  readonly session: Bytes;
+  /** Noise static key of the device, 32 bytes. */
+  readonly deviceKey: Bytes;
+  readonly certificate: Bytes;
+  readonly epoch: number;
+  /** Share 2 as `keywrap` sealed it for this wallet and epoch. */
+  readonly sealedShare: Bytes;
+  /** When its keygen began: the token had to hold then. */
+  readonly begunAt: number;
+}
+
+export interface AttemptRecord {
+  /** The stored answer, or null if the server died between the transaction and the answer: burned. */
+  readonly answer: Bytes | null;
+}
+
+export interface NewAttempt {
+  /** Hash of the request's body, 32 bytes. */
+  readonly request: Bytes;
+  /** H(D||E) of each input, 32 bytes each, distinct. */
+  readonly commitments: readonly Bytes[];
+  /** Unsigned txid, 32 bytes. */
+  readonly spend: Bytes;
+  readonly at: number;
+}
+
+export interface StoredReceipt {
+  readonly sequence: number;
+  readonly body: Bytes;
+  readonly signature: Bytes;
+}
+
+/** One consistent look at one wallet. Outpoints are `txid:vout` in display hex; amounts are sats. */
+export interface WalletView {
+  readonly wallet: WalletRecord;
+  sealedShare(): Promise<Bytes>;
+  attempt(request: Bytes): Promise<AttemptRecord | null>;
+  /** Whether any of these commitment pairs was ever asked to be signed with, in this epoch. */
+  commitmentsUsed(commitments: readonly Bytes[]): Promise<boolean>;
+  /** Reserves of those outpoints that have any. */
+  reserves(outpoints: readonly string[]): Promise<Map<string, bigint>>;
+  /** Sum of the charges at `since` or later, whatever the clock says now: one that jumped back frees nothing. */
+  chargedSince(since: number): Promise<bigint>;
+  lastReceipt(): Promise<StoredReceipt | null>;
+  /** In rising order, from sequence `from` on. */
+  receipts(from: number, max: number): Promise<StoredReceipt[]>;
+}
+
+/** A view that nobody else can change meanwhile, and that changes what the view shows at once. */
+export interface WalletTx extends WalletView {
+  /** The caller has seen `attempt` null and `commitmentsUsed` false in this transaction; a clash fails it. */
+  insertAttempt(attempt: NewAttempt): Promise<void>;
+  /** Once an attempt, and for good. */
+  storeAnswer(request: Bytes, answer: Bytes): Promise<void>;
+  setReserve(outpoint: string, amount: bigint): Promise<void>;
+  charge(amount: bigint, at: number): Promise<void>;
+  appendReceipt(receipt: StoredReceipt): Promise<void>;
+  raiseNextIndices(nextReceive: number, nextChange: number): Promise<void>;
+}
+
+export interface Store {
+  /**
+   * One transaction over one wallet, serialised with all others of that wallet: all of what `work` does is durable when
+   * this resolves, none of it if it rejects. `work` awaits nothing but the transaction's own methods.
+   */
+  withWallet<T>(id: Bytes, work: (tx: WalletTx) => Promise<T>): Promise<T>;
+  /** The same look without the lock. */
+  viewWallet<T>(id: Bytes, work: (view: WalletView) => Promise<T>): Promise<T>;
+  walletOfDevice(deviceKey: Bytes): Promise<Bytes | null>;
+  certificateOfSession(session: Bytes): Promise<Bytes | null>;
+
+  /** One transaction: consumes the token and creates wallet and share. `TokenUnknown`, `TokenExpired`, `WalletExists`. */
+  enrol(wallet: NewWallet, tokenHash: Bytes): Promise<void>;
+  addToken(hash: Bytes, expiresAt: number): Promise<void>;
+  /** Throws `TokenUnknown` (never made, or used) or `TokenExpired`; consumes nothing. */
+  checkToken(hash: Bytes, now: number): Promise<void>;
+  /** Whether nobody is enrolled and nobody can be. */
+  awaitsFirstToken(now: number): Promise<boolean>;
+
+  /** Health probe. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}

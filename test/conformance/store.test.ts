@@ -1,0 +1,329 @@
+/** What every store must do. Each adapter runs the whole suite for real, over more than one open instance. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Bytes, NewWallet, Store } from '../../src/cosigner/store.ts';
+import { openSqlite } from '../../src/cosigner/stores/sqlite.ts';
+import { HoarfrostError } from '../../src/protocol/errors.ts';
+
+interface Adapter {
+  name: string;
+  /** Opens the same database anew, as another instance would. */
+  open(folder: string): Store;
+}
+
+const adapters: Adapter[] = [{ name: 'sqlite', open: (folder) => openSqlite(join(folder, 'test.sqlite')) }];
+
+const bytes = (fill: number, length = 32): Bytes => new Uint8Array(length).fill(fill);
+const NOW = 1_800_000_000_000;
+const walletOf = (n: number): NewWallet => ({
+  id: bytes(n),
+  session: bytes(n + 1),
+  deviceKey: bytes(n + 2),
+  certificate: bytes(n + 3, 900),
+  epoch: 0,
+  sealedShare: bytes(n + 4, 60),
+  begunAt: NOW,
+});
+const code = (name: string) => expect.objectContaining({ code: name });
+
+describe.each(adapters)('store: $name', ({ open }) => {
+  let folder: string;
+  let stores: Store[];
+  const another = () => {
+    const store = open(folder);
+    stores.push(store);
+    return store;
+  };
+  let store: Store;
+  const a = walletOf(10);
+  const b = walletOf(100);
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'store-'));
+    stores = [];
+    store = another();
+    for (const [i, wallet] of [a, b].entries()) {
+      await store.addToken(bytes(i), NOW + 1);
+      await store.enrol(wallet, bytes(i));
+    }
+  });
+  afterEach(async () => {
+    for (const s of stores) await s.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  test('an enrolled wallet is found by device key and by session, here and by another instance', async () => {
+    for (const s of [store, another()]) {
+      expect(await s.walletOfDevice(a.deviceKey)).toEqual(a.id);
+      expect(await s.certificateOfSession(a.session)).toEqual(a.certificate);
+      const seen = await s.viewWallet(a.id, async (view) => [view.wallet, await view.sealedShare()]);
+      expect(seen).toEqual([
+        { id: a.id, epoch: 0, certificate: a.certificate, nextReceive: 0, nextChange: 0 },
+        a.sealedShare,
+      ]);
+    }
+    expect(await store.walletOfDevice(bytes(99))).toBeNull();
+    expect(await store.certificateOfSession(bytes(99))).toBeNull();
+  });
+
+  test('an unknown wallet is NotEnrolled before the work begins', async () => {
+    let ran = false;
+    const work = async () => {
+      ran = true;
+    };
+    await expect(store.withWallet(bytes(99), work)).rejects.toEqual(code('NotEnrolled'));
+    await expect(store.viewWallet(bytes(99), work)).rejects.toEqual(code('NotEnrolled'));
+    expect(ran).toBe(false);
+  });
+
+  test('a token enrols once, while it holds; a failed enrolment leaves it whole', async () => {
+    const c = walletOf(200);
+    await expect(store.checkToken(bytes(50), NOW)).rejects.toEqual(code('TokenUnknown'));
+    await expect(store.enrol(c, bytes(50))).rejects.toEqual(code('TokenUnknown'));
+    await expect(store.checkToken(bytes(0), NOW)).rejects.toEqual(code('TokenUnknown'));
+
+    await store.addToken(bytes(51), NOW);
+    await expect(store.checkToken(bytes(51), NOW)).rejects.toEqual(code('TokenExpired'));
+    await store.checkToken(bytes(51), NOW - 1);
+    await expect(store.enrol(c, bytes(51))).rejects.toEqual(code('TokenExpired'));
+
+    await store.addToken(bytes(52), NOW + 1);
+    for (const clash of [{ id: a.id }, { session: a.session }, { deviceKey: a.deviceKey }]) {
+      await expect(store.enrol({ ...c, ...clash }, bytes(52))).rejects.toEqual(code('WalletExists'));
+    }
+    expect(await store.walletOfDevice(c.deviceKey)).toBeNull();
+    await store.enrol(c, bytes(52));
+    await expect(store.enrol(walletOf(220), bytes(52))).rejects.toEqual(code('TokenUnknown'));
+  });
+
+  test('one token enrols one wallet, however many try at once', async () => {
+    await store.addToken(bytes(53), NOW + 1);
+    const tries = [store, another(), another()].map((s, i) => s.enrol(walletOf(200 + 10 * i), bytes(53)));
+    const done = await Promise.allSettled(tries);
+    expect(done.filter((d) => d.status === 'fulfilled')).toHaveLength(1);
+  });
+
+  test('a new folder awaits its first token', async () => {
+    expect(await store.awaitsFirstToken(NOW)).toBe(false);
+    const empty = open(mkdtempSync(join(folder, 'empty-')));
+    stores.push(empty);
+    expect(await empty.awaitsFirstToken(NOW)).toBe(true);
+    await empty.addToken(bytes(1), NOW + 1);
+    expect(await empty.awaitsFirstToken(NOW)).toBe(false);
+    expect(await empty.awaitsFirstToken(NOW + 1)).toBe(true);
+  });
+
+  test('an attempt is burned until its answer is stored, once', async () => {
+    const attempt = { request: bytes(1), commitments: [bytes(2), bytes(3)], spend: bytes(4), at: NOW };
+    await store.withWallet(a.id, async (tx) => {
+      expect(await tx.attempt(attempt.request)).toBeNull();
+      expect(await tx.commitmentsUsed(attempt.commitments)).toBe(false);
+      await tx.insertAttempt(attempt);
+    });
+    await store.viewWallet(a.id, async (view) => {
+      expect(await view.attempt(attempt.request)).toEqual({ answer: null });
+      expect(await view.commitmentsUsed([bytes(9), bytes(3)])).toBe(true);
+    });
+    const answer = bytes(7, 5000);
+    await store.withWallet(a.id, (tx) => tx.storeAnswer(attempt.request, answer));
+    await expect(store.withWallet(a.id, (tx) => tx.storeAnswer(attempt.request, bytes(8)))).rejects.toEqual(
+      code('Internal'),
+    );
+    expect(await another().viewWallet(a.id, (view) => view.attempt(attempt.request))).toEqual({ answer });
+  });
+
+  test('a commitment pair enters once, and a clash takes the whole transaction with it', async () => {
+    const attempt = (request: number, ...commitments: number[]) => ({
+      request: bytes(request),
+      commitments: commitments.map((c) => bytes(c)),
+      spend: bytes(4),
+      at: NOW,
+    });
+    await store.withWallet(a.id, (tx) => tx.insertAttempt(attempt(1, 2, 3)));
+    const clash = store.withWallet(a.id, async (tx) => {
+      await tx.charge(5n, NOW);
+      await tx.insertAttempt(attempt(2, 4, 3));
+    });
+    await expect(clash).rejects.toEqual(code('StoreUnavailable'));
+    await store.viewWallet(a.id, async (view) => {
+      expect(await view.attempt(bytes(2))).toBeNull();
+      expect(await view.commitmentsUsed([bytes(4)])).toBe(false);
+      expect(await view.chargedSince(0)).toBe(0n);
+    });
+    // Another wallet's ledger is another ledger.
+    await store.withWallet(b.id, (tx) => tx.insertAttempt(attempt(1, 2, 3)));
+  });
+
+  test('audit-08 audit-22 what a failed transaction did is gone, and the next one is not concerned', async () => {
+    const failing = store.withWallet(a.id, async (tx) => {
+      await tx.charge(1n, NOW);
+      await tx.setReserve('aa:0', 9n);
+      throw new HoarfrostError('Internal');
+    });
+    const next = store.withWallet(a.id, (tx) => tx.charge(2n, NOW));
+    await expect(failing).rejects.toEqual(code('Internal'));
+    await next;
+    await store.viewWallet(a.id, async (view) => {
+      expect(await view.chargedSince(0)).toBe(2n);
+      expect(await view.reserves(['aa:0'])).toEqual(new Map());
+    });
+  });
+
+  test('audit-19 nothing of one wallet shows in another', async () => {
+    await store.withWallet(a.id, async (tx) => {
+      await tx.insertAttempt({ request: bytes(1), commitments: [bytes(2)], spend: bytes(4), at: NOW });
+      await tx.storeAnswer(bytes(1), bytes(5));
+      await tx.setReserve('aa:0', 9n);
+      await tx.charge(1n, NOW);
+      await tx.appendReceipt({ sequence: 1, body: bytes(6), signature: bytes(7, 64) });
+      await tx.raiseNextIndices(4, 5);
+    });
+    await store.viewWallet(b.id, async (view) => {
+      expect(view.wallet).toEqual({
+        id: b.id,
+        epoch: 0,
+        certificate: b.certificate,
+        nextReceive: 0,
+        nextChange: 0,
+      });
+      expect(await view.sealedShare()).toEqual(b.sealedShare);
+      expect(await view.attempt(bytes(1))).toBeNull();
+      expect(await view.commitmentsUsed([bytes(2)])).toBe(false);
+      expect(await view.reserves(['aa:0'])).toEqual(new Map());
+      expect(await view.chargedSince(0)).toBe(0n);
+      expect(await view.lastReceipt()).toBeNull();
+      expect(await view.receipts(1, 10)).toEqual([]);
+    });
+  });
+
+  test('reserves are set, charges add up from a moment on, to the last sat', async () => {
+    const all = 2_100_000_000_000_000n;
+    await store.withWallet(a.id, async (tx) => {
+      await tx.setReserve('aa:0', 5n);
+      await tx.setReserve('aa:0', all);
+      await tx.setReserve('aa:1', 0n);
+      await tx.charge(all, NOW);
+      await tx.charge(1n, NOW + 1);
+      expect(await tx.chargedSince(NOW + 1)).toBe(1n);
+    });
+    await store.viewWallet(a.id, async (view) => {
+      expect(await view.reserves(['aa:0', 'aa:1', 'aa:2'])).toEqual(
+        new Map([
+          ['aa:0', all],
+          ['aa:1', 0n],
+        ]),
+      );
+      expect(await view.chargedSince(NOW)).toBe(all + 1n);
+      expect(await view.chargedSince(NOW + 1)).toBe(1n);
+      expect(await view.chargedSince(NOW + 2)).toBe(0n);
+    });
+  });
+
+  test('receipts come in order and in pages, and a sequence number is given once', async () => {
+    const receiptOf = (sequence: number) => ({ sequence, body: bytes(sequence), signature: bytes(9, 64) });
+    for (const n of [1, 2, 3]) await store.withWallet(a.id, (tx) => tx.appendReceipt(receiptOf(n)));
+    await expect(store.withWallet(a.id, (tx) => tx.appendReceipt(receiptOf(3)))).rejects.toEqual(
+      code('StoreUnavailable'),
+    );
+    await store.viewWallet(a.id, async (view) => {
+      expect(await view.lastReceipt()).toEqual(receiptOf(3));
+      expect(await view.receipts(2, 10)).toEqual([receiptOf(2), receiptOf(3)]);
+      expect(await view.receipts(1, 1)).toEqual([receiptOf(1)]);
+    });
+  });
+
+  test('next indices only rise', async () => {
+    await store.withWallet(a.id, (tx) => tx.raiseNextIndices(7, 2));
+    await store.withWallet(a.id, (tx) => tx.raiseNextIndices(3, 5));
+    const { wallet } = await store.viewWallet(a.id, async (view) => view);
+    expect([wallet.nextReceive, wallet.nextChange]).toEqual([7, 5]);
+  });
+
+  test('a view shows what is committed, never what is under way', async () => {
+    let insideDone: () => void = () => {};
+    const inside = new Promise<void>((resolve) => {
+      insideDone = resolve;
+    });
+    let seen: () => void = () => {};
+    const looked = new Promise<void>((resolve) => {
+      seen = resolve;
+    });
+    const writing = store.withWallet(a.id, async (tx) => {
+      await tx.charge(5n, NOW);
+      insideDone();
+      await looked;
+    });
+    await inside;
+    expect(await store.viewWallet(a.id, (view) => view.chargedSince(0))).toBe(0n);
+    seen();
+    await writing;
+    expect(await store.viewWallet(a.id, (view) => view.chargedSince(0))).toBe(5n);
+  });
+
+  test('100 transactions through three instances at once never pass a limit that each checks', async () => {
+    const instances = [store, another(), another()];
+    const limit = 37n;
+    const spends = Array.from({ length: 100 }, (_, i) =>
+      instances[i % 3]!.withWallet(a.id, async (tx) => {
+        if ((await tx.chargedSince(0)) >= limit) return false;
+        await tx.charge(1n, NOW);
+        return true;
+      }),
+    );
+    const done = await Promise.all(spends);
+    expect(done.filter(Boolean)).toHaveLength(Number(limit));
+    expect(await store.viewWallet(a.id, (view) => view.chargedSince(0))).toBe(limit);
+  });
+
+  test('after close everything fails at once', async () => {
+    const s = another();
+    await s.check();
+    await s.close();
+    await expect(s.check()).rejects.toEqual(code('StoreUnavailable'));
+    await expect(s.withWallet(a.id, async () => {})).rejects.toEqual(code('StoreUnavailable'));
+  });
+});
+
+describe('store: sqlite alone', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'store-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  test('audit-23 a database of a newer version is refused and left alone', async () => {
+    const path = join(folder, 'new.sqlite');
+    await openSqlite(path).close();
+    const db = new DatabaseSync(path);
+    db.exec('PRAGMA user_version = 99');
+    db.close();
+    expect(() => openSqlite(path)).toThrow(code('StoreUnavailable'));
+    const again = new DatabaseSync(path);
+    expect(again.prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 99 });
+    again.close();
+  });
+
+  test('readers do not wait for writers: write-ahead log', async () => {
+    const path = join(folder, 'test.sqlite');
+    const store = openSqlite(path);
+    const db = new DatabaseSync(path);
+    expect(db.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' });
+    db.close();
+    await store.close();
+  });
+
+  test('a lock that another process never gives back is StoreUnavailable, in bounded time', async () => {
+    const path = join(folder, 'test.sqlite');
+    const store = openSqlite(path);
+    const other = new DatabaseSync(path);
+    other.exec('BEGIN IMMEDIATE');
+    await expect(store.addToken(bytes(1), NOW)).rejects.toEqual(code('StoreUnavailable'));
+    other.exec('ROLLBACK');
+    other.close();
+    await store.addToken(bytes(1), NOW);
+    await store.close();
+  });
+});
