@@ -1,0 +1,10 @@
+import { noble } from './signer/backings.ts';
+import { keygenRefusals } from './signer/keygenRefusals.ts';
+import { properties } from './signer/properties.ts';
+import { signingRefusals } from './signer/signingRefusals.ts';
+import { vectors } from './signer/vectorSuite.ts';
+
+vectors(noble);
+keygenRefusals(noble);
+signingRefusals(noble);
+properties(noble);
