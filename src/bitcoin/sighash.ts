@@ -1,0 +1,150 @@
+/**
+ * What a signature of a Taproot input signs (BIP-341, "Common signature message"), computed from the PSBT alone. What all
+ * inputs share is hashed once, so that the work grows with the transaction and not with its square.
+ */
+import { schnorr } from '@noble/curves/secp256k1.js';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { hex } from '@scure/base';
+import { ensure } from '../protocol/errors.ts';
+import { type Account, type DerivedKey, deriveKey, masterFingerprint, type OwnPath } from './descriptor.ts';
+import type { ParsedPsbt, TapPath } from './psbt.ts';
+import { type TxOutput, writeOutpoint, writeOutput } from './transaction.ts';
+import { WireWriter } from './wire.ts';
+
+export const SIGHASH_DEFAULT = 0x00;
+export const SIGHASH_ALL = 0x01;
+const NONE = 0x02;
+const SINGLE = 0x03;
+const ANYONE_CAN_PAY = 0x80;
+const TYPES = [SIGHASH_DEFAULT, SIGHASH_ALL, NONE, SINGLE, 0x81, 0x82, 0x83];
+
+/** Everything that a signature of one input covers but its own key. */
+export interface InputToSign {
+  index: number;
+  /** 32 bytes. */
+  sighash: Uint8Array;
+  key: DerivedKey;
+  /** `KeyTweak` of crypto/signer: a BIP-86 key path. */
+  tweak: { derivation: Uint8Array; path: 'key'; merkleRoot: Uint8Array };
+  /** x of the key that the signature must verify under. */
+  expectedKey: Uint8Array;
+}
+
+/** The parts of a transaction that the message is made of. */
+interface Spend {
+  version: number;
+  locktime: number;
+  inputs: readonly { outpoint: { txid: string; vout: number }; sequence: number }[];
+  outputs: readonly TxOutput[];
+}
+
+/** SHA-256 of what `write` says of each item. */
+function hashEach<T>(items: readonly T[], write: (w: WireWriter, item: T) => void): Uint8Array {
+  const w = new WireWriter();
+  for (const item of items) write(w, item);
+  return sha256(w.finish());
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+/**
+ * Key-path signature hashes of a transaction whose spent outputs are `spent`, in input order. A type that BIP-341 does not
+ * define, or SINGLE without its output, is `SighashRefused`.
+ */
+export function keyPathSighash(
+  tx: Spend,
+  spent: readonly TxOutput[],
+): (index: number, type: number) => Uint8Array {
+  ensure(spent.length === tx.inputs.length, 'BadPsbt', { detail: 'spent outputs' });
+  const prevouts = once(() => hashEach(tx.inputs, (w, { outpoint }) => writeOutpoint(w, outpoint)));
+  const amounts = once(() => hashEach(spent, (w, { value }) => w.u64(value)));
+  const scripts = once(() => hashEach(spent, (w, { script }) => w.blob(script)));
+  const sequences = once(() => hashEach(tx.inputs, (w, { sequence }) => w.u32(sequence)));
+  const outputs = once(() => hashEach(tx.outputs, writeOutput));
+
+  return (index, type) => {
+    ensure(TYPES.includes(type), 'SighashRefused');
+    const input = tx.inputs[index];
+    const output = spent[index];
+    ensure(input !== undefined && output !== undefined, 'BadPsbt', { detail: 'input index' });
+    const anyone = (type & ANYONE_CAN_PAY) !== 0;
+    const covers = type & 3;
+    // Epoch 0 stands before the message (BIP-341, footnote on the epoch).
+    const w = new WireWriter().u8(0).u8(type).u32(tx.version).u32(tx.locktime);
+    if (!anyone) w.put(prevouts()).put(amounts()).put(scripts()).put(sequences());
+    if (covers !== NONE && covers !== SINGLE) w.put(outputs());
+    // Spend type: key path, no annex.
+    w.u8(0);
+    if (anyone) {
+      writeOutpoint(w, input.outpoint);
+      writeOutput(w, output);
+      w.u32(input.sequence);
+    } else {
+      w.u32(index);
+    }
+    if (covers === SINGLE) {
+      const same = tx.outputs[index];
+      ensure(same !== undefined, 'SighashRefused', { detail: 'no output of that index' });
+      w.put(hashEach([same], writeOutput));
+    }
+    return schnorr.utils.taggedHash('TapSighash', w.finish());
+  };
+}
+
+/**
+ * The own key behind a script, rederived from where the PSBT claims it to be; null if that is not where it comes from.
+ * An index from `limit` on is not looked at.
+ */
+export function ownKey(
+  account: Account,
+  script: Uint8Array,
+  claim: TapPath | null,
+  limit: Record<0 | 1, number>,
+): DerivedKey | null {
+  if (claim === null || claim.path.length !== 3 || claim.fingerprint !== masterFingerprint(account))
+    return null;
+  const [top, branch, index] = claim.path as [number, number, number];
+  if (top !== account.account || (branch !== 0 && branch !== 1) || index >= limit[branch]) return null;
+  const key = deriveKey(account, branch, index);
+  return hex.encode(key.script) === hex.encode(script) ? key : null;
+}
+
+/** Any unhardened index: what is spent is charged wherever it lies. */
+export const ANY_INDEX: Record<0 | 1, number> = { 0: 0x8000_0000, 1: 0x8000_0000 };
+
+export function pathOf(key: DerivedKey | null): OwnPath | null {
+  return key === null ? null : { branch: key.branch, index: key.index };
+}
+
+/**
+ * All inputs of a PSBT, ready to sign. An input whose script does not rederive from the account is `ForeignInput`, a type
+ * other than DEFAULT and ALL `SighashRefused`, an input that does not say what it spends `BadPsbt`. All inputs or none.
+ */
+export function sighashes(psbt: ParsedPsbt, account: Account): InputToSign[] {
+  ensure(psbt.inputs.length > 0, 'BadPsbt', { detail: 'no inputs' });
+  const spent = psbt.inputs.map(({ witnessUtxo }, i) => {
+    ensure(witnessUtxo !== null, 'BadPsbt', { detail: `input ${i} spends something unknown` });
+    return witnessUtxo;
+  });
+  const sighash = keyPathSighash(psbt, spent);
+  return psbt.inputs.map(({ tapPath, sighashType }, index) => {
+    const key = ownKey(account, spent[index]!.script, tapPath, ANY_INDEX);
+    ensure(key !== null, 'ForeignInput', { detail: `input ${index}` });
+    ensure(sighashType === SIGHASH_DEFAULT || sighashType === SIGHASH_ALL, 'SighashRefused', {
+      detail: `input ${index}`,
+    });
+    return {
+      index,
+      sighash: sighash(index, sighashType),
+      key,
+      tweak: { derivation: key.derivation, path: 'key', merkleRoot: new Uint8Array() },
+      expectedKey: key.outputKey,
+    };
+  });
+}
