@@ -74,6 +74,7 @@ export class WireWriter {
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
 
+  /** Where the next bytes go. May replace the buffer, so it is called before the buffer is named. */
   #reserve(length: number): number {
     const at = this.#length;
     this.#length += length;
@@ -87,17 +88,20 @@ export class WireWriter {
   }
 
   u8(value: number): this {
-    this.#view.setUint8(this.#reserve(1), value);
+    const at = this.#reserve(1);
+    this.#view.setUint8(at, value);
     return this;
   }
 
   u32(value: number): this {
-    this.#view.setUint32(this.#reserve(4), value, true);
+    const at = this.#reserve(4);
+    this.#view.setUint32(at, value, true);
     return this;
   }
 
   u64(value: bigint): this {
-    this.#view.setBigUint64(this.#reserve(8), value, true);
+    const at = this.#reserve(8);
+    this.#view.setBigUint64(at, value, true);
     return this;
   }
 
@@ -105,14 +109,16 @@ export class WireWriter {
     if (value < 0xfd) return this.u8(value);
     if (value <= 0xffff) {
       this.u8(0xfd);
-      this.#view.setUint16(this.#reserve(2), value, true);
+      const at = this.#reserve(2);
+      this.#view.setUint16(at, value, true);
       return this;
     }
     return this.u8(0xfe).u32(value);
   }
 
   put(bytes: Uint8Array): this {
-    this.#bytes.set(bytes, this.#reserve(bytes.length));
+    const at = this.#reserve(bytes.length);
+    this.#bytes.set(bytes, at);
     return this;
   }
 
