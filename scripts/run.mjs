@@ -36,7 +36,10 @@ function install() {
   process.stdout.write('packages … ');
   const npm = process.env.npm_execpath;
   const [command, first] = npm ? [process.execPath, [npm]] : ['npm', []];
-  const ci = spawnSync(command, [...first, 'ci', '--no-audit', '--no-fund'], { cwd: root, encoding: 'utf8' });
+  const ci = spawnSync(command, [...first, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
   if (ci.status !== 0) {
     process.stdout.write(`failed (${seconds} s)\n`);
