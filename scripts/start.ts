@@ -105,7 +105,6 @@ async function stayUp({ node, cosigner, chromium }: Running): Promise<undefined>
   }
   console.log('Ctrl-C stops all of it.\n');
   await new Promise((closed) => chromium.context.once('close', closed));
-  console.log('Chromium was closed.');
 }
 
 async function gift(node: Regtest, address: string): Promise<void> {
