@@ -51,6 +51,7 @@ const HARDENED = 0x8000_0000;
 
 /** A public node of BIP-32 that remembers how far it is from K0. */
 interface Node {
+  /** With Z = 1, so that its bytes cost no inversion. */
   readonly point: Point;
   readonly chainCode: Uint8Array;
   /** T so far. */
@@ -74,7 +75,11 @@ function child(parent: Node, index: number): Node {
   ensure(left < ORDER, 'BadEncoding', { detail: 'derivation' });
   const point = parent.point.add(multiplyG(left));
   ensure(!point.is0(), 'BadEncoding', { detail: 'derivation' });
-  return { point, chainCode: digest.subarray(32), tweak: (parent.tweak + left) % ORDER };
+  return {
+    point: Point.fromAffine(point.toAffine()),
+    chainCode: digest.subarray(32),
+    tweak: (parent.tweak + left) % ORDER,
+  };
 }
 
 /** Keeps the `max` values used last. */

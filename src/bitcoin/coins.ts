@@ -1,0 +1,113 @@
+/** Which coins pay for a payment. Amounts in sats. */
+import { ensure, HoarfrostError } from '../protocol/errors.ts';
+import { INPUTS_MAX } from '../protocol/limits.ts';
+import { dustThreshold, type FeeRate, feeFor, paymentVsize } from './fees.ts';
+import type { Coin } from './psbt.ts';
+import { MAX_MONEY, outpointText, type TxOutput } from './transaction.ts';
+
+/** Confirmations before a block's reward may be spent. */
+const COINBASE_MATURITY = 100;
+const CHANGE_SCRIPT_LENGTH = 34;
+/** Change below this costs more to make and spend at a middling rate than it is worth, so the miners get it. */
+const CHANGE_MIN = 1000n;
+
+export interface Selection {
+  inputs: Coin[];
+  fee: bigint;
+  /** 0 when nothing comes back. */
+  change: bigint;
+}
+
+interface Wanted {
+  coins: readonly Coin[];
+  feeRate: FeeRate;
+  /** Height of the best block: an immature reward is left alone. */
+  height: number;
+}
+
+/** Spendable now, the largest first, confirmed before unconfirmed; equals in the order of their outpoints. */
+function spendable({ coins, height }: Wanted): Coin[] {
+  return coins
+    .filter((coin) => !coin.coinbase || (coin.height > 0 && height - coin.height + 1 >= COINBASE_MATURITY))
+    .sort((a, b) => {
+      if (a.height > 0 !== b.height > 0) return a.height > 0 ? -1 : 1;
+      if (a.value !== b.value) return a.value > b.value ? -1 : 1;
+      return outpointText(a.outpoint) < outpointText(b.outpoint) ? -1 : 1;
+    });
+}
+
+const total = (items: readonly { value: bigint }[]) => items.reduce((sum, { value }) => sum + value, 0n);
+
+/** `BadAmount` for nothing or more than there is, `Dust` for what no node would relay. */
+export function checkOutput({ script, value }: TxOutput): void {
+  ensure(value > 0n && value <= MAX_MONEY, 'BadAmount');
+  const least = dustThreshold(script);
+  ensure(value >= least, 'Dust', { detail: `least ${least} sats` });
+}
+
+function insufficient(missing: bigint): HoarfrostError {
+  return new HoarfrostError('InsufficientFunds', { detail: `missing ${missing} sats` });
+}
+
+/**
+ * Inputs, fee and change for `outputs` at `feeRate`: the smallest coin that pays alone, or else the largest ones.
+ * `fee` is at least the rate times the finished transaction's vsize; change too small to be worth it is added to it.
+ * `BadAmount`, `Dust`, `BadFee`; `InsufficientFunds` says in its detail how many sats are missing.
+ */
+export function selectCoins(wanted: Wanted & { outputs: readonly TxOutput[] }): Selection {
+  const { outputs, feeRate } = wanted;
+  ensure(outputs.length > 0, 'BadAmount', { detail: 'no outputs' });
+  for (const output of outputs) checkOutput(output);
+  const target = total(outputs);
+  ensure(target <= MAX_MONEY, 'BadAmount');
+  const lengths = outputs.map(({ script }) => script.length);
+  const feeAlone = (inputs: number) => feeFor(feeRate, paymentVsize(inputs, lengths));
+  const pays = (inputs: readonly Coin[]) => total(inputs) >= target + feeAlone(inputs.length);
+
+  const usable = spendable(wanted);
+  const alone = usable.filter((coin) => pays([coin]));
+  // A confirmed coin that pays alone goes before an unconfirmed one, whichever is smaller.
+  const smallest = alone.findLast((coin) => coin.height > 0) ?? alone.at(-1);
+  const inputs = smallest ? [smallest] : [];
+  let missing = target + feeAlone(1);
+  for (const coin of smallest ? [] : usable.slice(0, INPUTS_MAX)) {
+    inputs.push(coin);
+    // A coin that costs more than it brings ends a run of one kind, but an unconfirmed larger one may follow.
+    if (worth(coin, feeRate) <= 0n) inputs.pop();
+    if (pays(inputs)) break;
+    const short = target + feeAlone(Math.max(inputs.length, 1)) - total(inputs);
+    if (short < missing) missing = short;
+  }
+  if (inputs.length === 0 || !pays(inputs)) throw insufficient(missing);
+
+  const change =
+    total(inputs) - target - feeFor(feeRate, paymentVsize(inputs.length, [...lengths, CHANGE_SCRIPT_LENGTH]));
+  if (change >= CHANGE_MIN) return { inputs, change, fee: total(inputs) - target - change };
+  return { inputs, change: 0n, fee: total(inputs) - target };
+}
+
+/** What a coin is worth after the fee of its own input. */
+function worth(coin: Coin, feeRate: FeeRate): bigint {
+  return coin.value - (feeFor(feeRate, paymentVsize(2, [])) - feeFor(feeRate, paymentVsize(1, [])));
+}
+
+/**
+ * Everything that is worth its own fee, to one script. At most INPUTS_MAX coins, the most valuable ones.
+ * `InsufficientFunds` when the fee eats it, or when what is left is dust.
+ */
+export function sendAll(wanted: Wanted & { script: Uint8Array }): {
+  inputs: Coin[];
+  fee: bigint;
+  value: bigint;
+} {
+  const { script, feeRate } = wanted;
+  const inputs = spendable(wanted)
+    .filter((coin) => worth(coin, feeRate) > 0n)
+    .sort((a, b) => (a.value > b.value ? -1 : a.value < b.value ? 1 : 0))
+    .slice(0, INPUTS_MAX);
+  const fee = feeFor(feeRate, paymentVsize(Math.max(inputs.length, 1), [script.length]));
+  const value = total(inputs) - fee;
+  const least = dustThreshold(script) || 1n;
+  if (value < least) throw insufficient(least - value);
+  return { inputs, fee, value };
+}
