@@ -25,9 +25,11 @@ interface Wanted {
   height: number;
 }
 
-/** Spendable now, the largest first, confirmed before unconfirmed; equals in the order of their outpoints. */
-function spendable({ coins, height }: Wanted): Coin[] {
+/** Spendable now and worth more than its own fee: confirmed first, then the largest; equals by their outpoints. */
+function worthwhile({ coins, feeRate, height }: Wanted): Coin[] {
+  const ownFee = feeFor(feeRate, paymentVsize(2, [])) - feeFor(feeRate, paymentVsize(1, []));
   return coins
+    .filter(({ value }) => value > ownFee)
     .filter((coin) => !coin.coinbase || (coin.height > 0 && height - coin.height + 1 >= COINBASE_MATURITY))
     .sort((a, b) => {
       if (a.height > 0 !== b.height > 0) return a.height > 0 ? -1 : 1;
@@ -64,31 +66,23 @@ export function selectCoins(wanted: Wanted & { outputs: readonly TxOutput[] }): 
   const feeAlone = (inputs: number) => feeFor(feeRate, paymentVsize(inputs, lengths));
   const pays = (inputs: readonly Coin[]) => total(inputs) >= target + feeAlone(inputs.length);
 
-  const usable = spendable(wanted);
+  const usable = worthwhile(wanted);
   const alone = usable.filter((coin) => pays([coin]));
   // A confirmed coin that pays alone goes before an unconfirmed one, whichever is smaller.
   const smallest = alone.findLast((coin) => coin.height > 0) ?? alone.at(-1);
   const inputs = smallest ? [smallest] : [];
-  let missing = target + feeAlone(1);
-  for (const coin of smallest ? [] : usable.slice(0, INPUTS_MAX)) {
+  for (const coin of usable.slice(0, INPUTS_MAX)) {
+    if (inputs.length > 0 && pays(inputs)) break;
     inputs.push(coin);
-    // A coin that costs more than it brings ends a run of one kind, but an unconfirmed larger one may follow.
-    if (worth(coin, feeRate) <= 0n) inputs.pop();
-    if (pays(inputs)) break;
-    const short = target + feeAlone(Math.max(inputs.length, 1)) - total(inputs);
-    if (short < missing) missing = short;
   }
-  if (inputs.length === 0 || !pays(inputs)) throw insufficient(missing);
+  if (inputs.length === 0 || !pays(inputs)) {
+    throw insufficient(target + feeAlone(Math.max(inputs.length, 1)) - total(inputs));
+  }
 
   const change =
     total(inputs) - target - feeFor(feeRate, paymentVsize(inputs.length, [...lengths, CHANGE_SCRIPT_LENGTH]));
   if (change >= CHANGE_MIN) return { inputs, change, fee: total(inputs) - target - change };
   return { inputs, change: 0n, fee: total(inputs) - target };
-}
-
-/** What a coin is worth after the fee of its own input. */
-function worth(coin: Coin, feeRate: FeeRate): bigint {
-  return coin.value - (feeFor(feeRate, paymentVsize(2, [])) - feeFor(feeRate, paymentVsize(1, [])));
 }
 
 /**
@@ -101,8 +95,7 @@ export function sendAll(wanted: Wanted & { script: Uint8Array }): {
   value: bigint;
 } {
   const { script, feeRate } = wanted;
-  const inputs = spendable(wanted)
-    .filter((coin) => worth(coin, feeRate) > 0n)
+  const inputs = worthwhile(wanted)
     .sort((a, b) => (a.value > b.value ? -1 : a.value < b.value ? 1 : 0))
     .slice(0, INPUTS_MAX);
   const fee = feeFor(feeRate, paymentVsize(Math.max(inputs.length, 1), [script.length]));
