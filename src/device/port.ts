@@ -63,8 +63,9 @@ export interface WalletView {
   /** Why the last look failed, or null. */
   syncError: ErrorCode | null;
   activity: ActivityView[];
-  /** Seconds until auto-lock, and its setting in minutes. */
   autoLockMinutes: number;
+  /** The cosigner's receipts do not follow from one another: it forgot, or told two stories. */
+  receiptsBroken: boolean;
 }
 
 export type DeviceState =

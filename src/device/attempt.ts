@@ -1,0 +1,203 @@
+/**
+ * One attempt at signing (DESIGN section 3): commit in the signer, ask, compare what the cosigner read with what was
+ * shown, check its shares, finish. The nonces live in the signer, survive a reconnect of this worker for a while, and are
+ * consumed by the first answer.
+ */
+import { hex } from '@scure/base';
+import { finalize, parsePsbt } from '../bitcoin/psbt.ts';
+import { sighashes } from '../bitcoin/sighash.ts';
+import { equalVar } from '../crypto/hash.ts';
+import { type Secret, withSecrets } from '../crypto/secret.ts';
+import type { Signer } from '../crypto/signer.ts';
+import { signProofHash } from '../frost/proofs.ts';
+import { commitAll, dropAll, finishAll } from '../frost/signing.ts';
+import { encode } from '../protocol/codec.ts';
+import { type ErrorCode, ensure, isHoarfrostError } from '../protocol/errors.ts';
+import { NONCE_LIFETIME_MS } from '../protocol/limits.ts';
+import { type AnswerOf, type Receipt, signBody, type WireVerdict } from '../protocol/messages.ts';
+import { backoff, type Channel } from './channel.ts';
+import { sleep } from './deadline.ts';
+import type { Environment } from './environment.ts';
+import { followReceipts, readReceipt } from './receipts.ts';
+import type { Vault } from './vault.ts';
+import type { Wallet } from './wallet.ts';
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+const DEVICE = 1;
+const COSIGNER = 2;
+/** Wall clock and monotonic clock may part by this much; by more, the nonces are given up. */
+const CLOCK_JUMP_MS = 5_000;
+
+export interface SigningParts {
+  readonly env: Environment;
+  readonly signer: Signer;
+  readonly vault: Vault;
+  readonly wallet: Wallet;
+  readonly channel: Channel;
+}
+
+/** What is to be signed, as it was shown. */
+export interface Shown {
+  readonly psbt: Bytes;
+  /** Our own digest of what the PSBT does. */
+  readonly digest: Bytes;
+  /** Display hex of the txid, the same before and after signing. */
+  readonly txid: string;
+}
+
+export type Outcome =
+  | { kind: 'signed'; transaction: Bytes; verdict: WireVerdict }
+  | { kind: 'undecided'; verdict: WireVerdict }
+  | { kind: 'refused'; verdict: WireVerdict };
+
+/** Codes after which the very same thing may succeed a moment later. */
+const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'CosignerUnreachable',
+  'TlsUntrusted',
+  'ChannelClosed',
+  'DeadlineExceeded',
+  'RateLimited',
+  'ChainUnavailable',
+]);
+
+export function mayPass(e: unknown): boolean {
+  return isHoarfrostError(e) && PASSING.has(e.code);
+}
+
+/**
+ * `onAttempt` runs after the commitments are made and before they leave: what it throws ends the attempt unsent. Throws
+ * `AttemptBurned` or `NonceConsumed` where a fresh attempt is due, `MessageMismatch` if the cosigner read another payment.
+ */
+export async function attemptToSign(
+  parts: SigningParts,
+  shown: Shown,
+  onAttempt: (attempt: Bytes) => Promise<void>,
+): Promise<Outcome> {
+  const { env, signer, vault, wallet, channel } = parts;
+  const { epoch } = vault.context;
+  const inputs = sighashes(parsePsbt(shown.psbt), wallet.account);
+  const { handshakeHash } = await channel.connection();
+  const attempt = {
+    groupKey: wallet.key.groupKey,
+    handshakeHash,
+    attempt: env.random(16),
+    epoch,
+  };
+  const committed = await withShare(vault, (share) => commitAll(signer, share, attempt, inputs, env.random));
+  try {
+    const since = { now: env.now(), monotonic: env.monotonic() };
+    await onAttempt(attempt.attempt);
+    const body = encode(signBody, {
+      attempt: attempt.attempt,
+      epoch,
+      psbt: shown.psbt,
+      commitments: committed.commitments.map((c) => Uint8Array.from(c)),
+    });
+    const answer = await ask(parts, body, since);
+    const verdict = await judge(parts, shown, answer);
+    if (answer.kind === 'deferred') return { kind: 'undecided', verdict };
+    if (answer.kind === 'refused') return { kind: 'refused', verdict };
+    const peer = {
+      id: COSIGNER,
+      verifyingShare: wallet.key.verifyingShares[COSIGNER - 1]!,
+      commitments: answer.commitments,
+      shares: answer.shares,
+    } as const;
+    const signatures = await withShare(vault, (share) =>
+      finishAll(signer, DEVICE, share, attempt, inputs, committed, peer),
+    );
+    const { transaction, txid } = finalize(shown.psbt, signatures);
+    ensure(txid === shown.txid, 'Internal', { detail: 'txid' });
+    return { kind: 'signed', transaction: Uint8Array.from(transaction), verdict };
+  } finally {
+    dropAll(signer, committed);
+  }
+}
+
+/** The share is in the clear for one synchronous call of the signer at a time, never across a wait. */
+async function withShare<T>(vault: Vault, use: (share: Secret) => T): Promise<T> {
+  const share = await vault.share();
+  return withSecrets([share], () => use(share));
+}
+
+type SignAnswer = AnswerOf<'signed' | 'deferred' | 'refused'>;
+
+/** Asks; over a broken connection once more with the same nonces, as long as they may live. */
+async function ask(
+  { env, signer, vault, channel }: SigningParts,
+  body: Bytes,
+  since: { now: number; monotonic: number },
+): Promise<SignAnswer> {
+  for (let failures = 0; ; failures++) {
+    try {
+      const connection = await channel.connection();
+      ensureAlive(env, since);
+      const proof = await withShare(vault, (share) =>
+        Uint8Array.from(
+          signer.schnorrSign(share, signProofHash(connection.handshakeHash, body), env.random(32)),
+        ),
+      );
+      return await connection.request({ kind: 'sign', body, proof }, 'signed', 'deferred', 'refused');
+    } catch (e) {
+      if (!mayPass(e)) throw e;
+      await sleep(backoff(failures, env.random));
+      ensureAlive(env, since);
+    }
+  }
+}
+
+/** Nonces die of age, and of a clock that jumped: the machine may have slept, or been restored from a snapshot. */
+function ensureAlive(env: Environment, since: { now: number; monotonic: number }): void {
+  const age = env.monotonic() - since.monotonic;
+  const jump = Math.abs(env.now() - since.now - age);
+  ensure(age < NONCE_LIFETIME_MS && jump < CLOCK_JUMP_MS, 'NonceConsumed', { detail: 'too old' });
+}
+
+/** The cosigner's reading against ours, and its receipt, before any share is looked at. */
+async function judge(parts: SigningParts, shown: Shown, answer: SignAnswer): Promise<WireVerdict> {
+  if (answer.kind !== 'deferred') {
+    ensure(equalVar(answer.digest, shown.digest), 'MessageMismatch', { culprit: COSIGNER });
+  }
+  const { signer, wallet } = parts;
+  const receipt = readReceipt(signer, answer.receipt, wallet.cosigner.hostKey, wallet.key.wallet);
+  ensure(equalVar(receipt.spend, hex.decode(shown.txid)), 'MessageMismatch', {
+    detail: 'receipt',
+    culprit: COSIGNER,
+  });
+  const expected: Record<SignAnswer['kind'], WireVerdict['kind']> = {
+    signed: 'signs',
+    deferred: 'waits',
+    refused: 'refuses',
+  };
+  ensure(receipt.verdict.kind === expected[answer.kind], 'MessageMismatch', {
+    detail: 'receipt verdict',
+    culprit: COSIGNER,
+  });
+  await follow(parts, answer.receipt, receipt.sequence);
+  return receipt.verdict;
+}
+
+/**
+ * Follows the chain up to `receipt`, fetching what answers were lost in between. A chain that breaks is remembered and
+ * shown; it blocks no payment, or a cosigner restored from a backup would lock the wallet.
+ */
+async function follow({ signer, wallet, channel }: SigningParts, receipt: Receipt, sequence: number) {
+  const head = wallet.receiptHead;
+  // A stored answer, told again.
+  if (wallet.receiptsBroken || sequence <= head.sequence) return;
+  try {
+    let missed: Receipt[] = [receipt];
+    if (sequence > head.sequence + 1) {
+      const connection = await channel.connection();
+      const from = head.sequence + 1;
+      missed = (await connection.request({ kind: 'receipts', from }, 'receipts')).receipts;
+    }
+    const { hostKey } = wallet.cosigner;
+    await wallet.keepReceipts(followReceipts(signer, head, missed, hostKey, wallet.key.wallet));
+  } catch (e) {
+    if (mayPass(e)) return;
+    if (isHoarfrostError(e) && e.code !== 'StoreUnavailable') await wallet.breakReceipts();
+    else throw e;
+  }
+}

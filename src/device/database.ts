@@ -1,0 +1,107 @@
+/**
+ * The device's IndexedDB. Every write of the house goes through `write`: a list of changes that becomes durable as one,
+ * or not at all. Each store has one writer (named beside it); the background is the only process that opens it.
+ */
+import { type DBSchema, deleteDB, type IDBPDatabase, openDB, type StoreKey, type StoreValue } from 'idb';
+import { HoarfrostError } from '../protocol/errors.ts';
+import { withDeadline } from './deadline.ts';
+import type { PendingKey } from './keygen.ts';
+import type { PaymentRecord } from './payments.ts';
+import type { VaultRecord } from './vault.ts';
+import type { HistoryRecord, WalletRecord } from './wallet.ts';
+
+export interface Settings {
+  /** Minutes. */
+  autoLock: number;
+}
+
+interface Schema extends DBSchema {
+  /** `vault`: all that is secret, under the password. */
+  vault: { key: 'vault'; value: VaultRecord };
+  /** `unlockSession`: the key that wraps the data key while unlocked; cannot be exported, gone on lock. */
+  session: { key: 'key'; value: CryptoKey };
+  /** `keygen`: between this device's certificate signature and the full certificate. */
+  pending: { key: 'pending'; value: PendingKey };
+  /** `wallet`: what is public of the one wallet, and the last look at its coins. */
+  wallet: { key: 'wallet'; value: WalletRecord };
+  /** `payments`: own payments by id. */
+  requests: { key: string; value: PaymentRecord };
+  /** `wallet`: history by txid, re-diffed at every look. */
+  transactions: { key: string; value: HistoryRecord };
+  /** `device`. */
+  settings: { key: 'settings'; value: Settings };
+}
+
+type StoreName = 'vault' | 'session' | 'pending' | 'wallet' | 'requests' | 'transactions' | 'settings';
+
+/** One row put, or deleted where `value` is null. */
+export type Change = {
+  [S in StoreName]: { store: S; key: StoreKey<Schema, S>; value: StoreValue<Schema, S> | null };
+}[StoreName];
+
+export interface Database {
+  get<S extends StoreName>(store: S, key: StoreKey<Schema, S>): Promise<StoreValue<Schema, S> | null>;
+  all<S extends StoreName>(store: S): Promise<StoreValue<Schema, S>[]>;
+  write(changes: Change[]): Promise<void>;
+  close(): void;
+}
+
+const NAME = 'hoarfrost';
+const DEADLINE_MS = 10_000;
+
+/** Step i brings a database of version i to version i + 1. Released steps never change. */
+const MIGRATIONS: ((db: IDBPDatabase<Schema>) => void)[] = [
+  (db) => {
+    db.createObjectStore('vault');
+    db.createObjectStore('session');
+    db.createObjectStore('pending');
+    db.createObjectStore('wallet');
+    db.createObjectStore('requests');
+    db.createObjectStore('transactions');
+    db.createObjectStore('settings');
+  },
+];
+
+export async function openDatabase(name = NAME): Promise<Database> {
+  const db = await guarded(
+    openDB<Schema>(name, MIGRATIONS.length, {
+      upgrade(opened, oldVersion) {
+        for (const migrate of MIGRATIONS.slice(oldVersion)) migrate(opened);
+      },
+      blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
+    }),
+  );
+  return {
+    async get(store, key) {
+      return (await guarded(db.get(store, key))) ?? null;
+    },
+    all: (store) => guarded(db.getAll(store)),
+    async write(changes) {
+      const stores = [...new Set(changes.map((c) => c.store))];
+      if (stores.length === 0) return;
+      const commit = async () => {
+        const tx = db.transaction(stores, 'readwrite', { durability: 'strict' });
+        const puts = changes.map(({ store, key, value }) => {
+          const rows = tx.objectStore(store);
+          return value === null ? rows.delete(key) : rows.put(value, key);
+        });
+        await Promise.all([...puts, tx.done]);
+      };
+      await guarded(commit());
+    },
+    close: () => db.close(),
+  };
+}
+
+export async function deleteDatabase(name = NAME): Promise<void> {
+  await guarded(deleteDB(name));
+}
+
+async function guarded<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await withDeadline(work, DEADLINE_MS, 'database');
+  } catch (cause) {
+    if (cause instanceof HoarfrostError) throw cause;
+    throw new HoarfrostError('StoreUnavailable', { cause });
+  }
+}

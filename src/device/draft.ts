@@ -1,0 +1,81 @@
+/** From what the user wants to pay to a PSBT, and what that PSBT does. */
+import { hex } from '@scure/base';
+import { parseAddress } from '../bitcoin/address.ts';
+import { selectCoins, sendAll } from '../bitcoin/coins.ts';
+import { deriveKey, type OwnPath } from '../bitcoin/descriptor.ts';
+import { buildPayment, parsePsbt } from '../bitcoin/psbt.ts';
+import { type Summary, summarise, summaryDigest } from '../bitcoin/summary.ts';
+import { outpointText } from '../bitcoin/transaction.ts';
+import { equalVar } from '../crypto/hash.ts';
+import type { Random } from '../crypto/random.ts';
+import { ensure } from '../protocol/errors.ts';
+import { GAP_SCAN } from '../protocol/limits.ts';
+import type { PaymentDraft } from './port.ts';
+import type { Wallet } from './wallet.ts';
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+const OWN_ADDRESSES_TRIED = 100;
+
+export interface Drafted {
+  readonly psbt: Bytes;
+  readonly digest: Bytes;
+  /** Display hex; signing does not change it. */
+  readonly txid: string;
+  readonly amount: bigint;
+  readonly fee: bigint;
+  readonly changeIndex: number | null;
+  /** `txid:vout`. */
+  readonly spends: string[];
+}
+
+/**
+ * `taken`: outpoints and change indices of payments under way. Throws `BadAddress`, `WrongNetwork`, `BadAmount`, `BadFee`,
+ * `Dust`, `InsufficientFunds`.
+ */
+export function draftPayment(
+  wallet: Wallet,
+  { address, amount, feeRate }: PaymentDraft,
+  taken: { spends: ReadonlySet<string>; changeIndices: readonly number[] },
+  random: Random,
+): Drafted {
+  const { script } = parseAddress(address, wallet.account.network);
+  const wanted = {
+    coins: wallet.spendable.filter((c) => !taken.spends.has(outpointText(c.outpoint))),
+    feeRate: BigInt(feeRate),
+    height: wallet.look?.height ?? 0,
+  };
+  const { inputs, fee, value, change } =
+    amount === 'all'
+      ? { ...sendAll({ ...wanted, script }), change: 0n }
+      : { ...selectCoins({ ...wanted, outputs: [{ script, value: amount }] }), value: amount };
+  const next = Math.max(wallet.used.change, ...taken.changeIndices.map((i) => i + 1));
+  const changeIndex = change === 0n ? null : next;
+  const own = ownPathOf(wallet, script);
+  const psbt = buildPayment({
+    account: wallet.account,
+    coins: inputs,
+    outputs: [{ script, value, ...(own === null ? {} : { own }) }],
+    change: changeIndex === null ? null : { path: { branch: 1, index: changeIndex }, value: change },
+    randomness: random(4),
+  });
+  const { summary, digest, txid } = readPayment(wallet, psbt);
+  ensure(summary.fee === fee, 'BadFee', { detail: 'not the fee chosen' });
+  const spends = inputs.map(({ outpoint }) => outpointText(outpoint));
+  return { psbt, digest, txid, amount: value, fee, changeIndex, spends };
+}
+
+/** What the PSBT does, as the cosigner will read it too. */
+export function readPayment(wallet: Wallet, psbt: Bytes): { summary: Summary; digest: Bytes; txid: string } {
+  const summary = summarise(parsePsbt(psbt), wallet.account, wallet.used);
+  return { summary, digest: summaryDigest(summary), txid: hex.encode(summary.spend) };
+}
+
+/** Where an address of our own stands, if it was given out lately. An older one is paid like anybody's. */
+function ownPathOf(wallet: Wallet, script: Uint8Array): OwnPath | null {
+  const end = wallet.used.receive + GAP_SCAN;
+  for (let index = Math.max(0, end - OWN_ADDRESSES_TRIED); index < end; index++) {
+    if (equalVar(deriveKey(wallet.account, 0, index).script, script)) return { branch: 0, index };
+  }
+  return null;
+}

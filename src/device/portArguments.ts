@@ -1,0 +1,62 @@
+/** What each method of the port takes, checked before anything runs: `BadEncoding` for everything else. */
+import { ensure } from '../protocol/errors.ts';
+import { NETWORKS, type Network } from '../protocol/networks.ts';
+import type { PortMethod, PortMethods } from './port.ts';
+
+type Check<T> = (value: unknown) => value is T;
+
+const TEXT_MAX = 4096;
+const BYTES_MAX = 64 << 10;
+
+const text: Check<string> = (v): v is string => typeof v === 'string' && v.length <= TEXT_MAX;
+const integer: Check<number> = (v): v is number => Number.isSafeInteger(v);
+const sats: Check<bigint> = (v): v is bigint => typeof v === 'bigint';
+const bytes: Check<Uint8Array> = (v): v is Uint8Array => v instanceof Uint8Array && v.length <= BYTES_MAX;
+const network: Check<Network> = (v): v is Network => (NETWORKS as readonly unknown[]).includes(v);
+const amount: Check<bigint | 'all'> = (v): v is bigint | 'all' => v === 'all' || sats(v);
+const nothing: Check<null> = (v): v is null => v === null;
+
+function fields<T extends object>(checks: { [K in keyof T]: Check<T[K]> }): Check<T> {
+  const names = Object.keys(checks) as (keyof T & string)[];
+  return (v): v is T =>
+    typeof v === 'object' &&
+    v !== null &&
+    Object.keys(v).length === names.length &&
+    names.every((name) => Object.hasOwn(v, name) && checks[name]((v as T)[name]));
+}
+
+const request = fields({ request: text });
+const recovery = fields({ recovery: bytes });
+
+const ARGUMENTS: { [M in PortMethod]: Check<PortMethods[M][0]> } = {
+  state: nothing,
+  readPairing: fields({ uri: text }),
+  tryPairing: fields({ uri: text, network }),
+  keygenStart: fields({ uri: text, network, password: text, dailyLimit: sats, recoveryHello: bytes }),
+  keygenRound1: recovery,
+  keygenRound2: recovery,
+  keygenCertify: recovery,
+  keygenResume: nothing,
+  keygenStop: nothing,
+  unlock: fields({ password: text }),
+  lock: nothing,
+  receiveAddress: nothing,
+  refresh: nothing,
+  fees: nothing,
+  draft: fields({ address: text, amount, feeRate: integer }),
+  evaluate: request,
+  press: request,
+  payment: request,
+  discard: request,
+  descriptor: nothing,
+  setAutoLock: fields({ minutes: integer }),
+  activityDetail: fields({ id: text }),
+};
+
+/** `UnknownMessage` for a method that is none. */
+export function checkCall(method: string, argument: unknown): PortMethod {
+  ensure(Object.hasOwn(ARGUMENTS, method), 'UnknownMessage', { detail: 'method' });
+  const known = method as PortMethod;
+  ensure(ARGUMENTS[known](argument), 'BadEncoding', { detail: `argument of ${known}` });
+  return known;
+}

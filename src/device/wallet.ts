@@ -1,0 +1,219 @@
+/**
+ * The one wallet: its keys, the last look at its coins, its history. What is stored here is public; whose it is stands in
+ * the certificate, which the vault's seal names, so that a swapped row cannot swap the addresses.
+ */
+import { hex } from '@scure/base';
+import { type Account, deriveKey, exportDescriptor } from '../bitcoin/descriptor.ts';
+import type { Coin } from '../bitcoin/psbt.ts';
+import type { AccountScan, ChainSource, HistoryEntry } from '../chain/source.ts';
+import { equalVar } from '../crypto/hash.ts';
+import type { Signer } from '../crypto/signer.ts';
+import { type KeyRecord, verifyCertificate } from '../frost/keygen.ts';
+import { type ErrorCode, ensure, isHoarfrostError } from '../protocol/errors.ts';
+import { HISTORY_MAX } from '../protocol/limits.ts';
+import type { Change, Database } from './database.ts';
+import type { Environment } from './environment.ts';
+import type { Cosigner } from './pairing.ts';
+import { NO_RECEIPTS, type ReceiptHead } from './receipts.ts';
+import type { VaultContext } from './vault.ts';
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+export interface WalletRecord {
+  readonly certificate: Bytes;
+  readonly host: string;
+  readonly port: number;
+  readonly look: Look | null;
+  /** How far the cosigner's receipts were followed. */
+  readonly receipts: ReceiptHead;
+  /** Set for good once the chain of receipts broke. */
+  readonly receiptsBroken: boolean;
+}
+
+/** The last whole look at the chain, without the history, which has rows of its own. */
+export interface Look extends Omit<AccountScan, 'history'> {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+export type HistoryRecord = HistoryEntry;
+
+/** Nobody else can undo it: it is in a block, or we made it. */
+const isSettled = ({ height, branch }: Coin) => height > 0 || branch === 1;
+
+export function newWallet(certificate: Bytes, host: string, port: number): WalletRecord {
+  return { certificate, host, port, look: null, receipts: NO_RECEIPTS, receiptsBroken: false };
+}
+
+export class Wallet {
+  readonly key: KeyRecord;
+  readonly account: Account;
+  readonly cosigner: Cosigner;
+  /** Why the last look failed. */
+  syncError: ErrorCode | null = null;
+  readonly #db: Database;
+  readonly #env: Environment;
+  #record: WalletRecord;
+  #history: HistoryRecord[] = [];
+  #looking: Promise<void> | undefined;
+
+  private constructor(db: Database, env: Environment, record: WalletRecord, key: KeyRecord) {
+    this.#db = db;
+    this.#env = env;
+    this.#record = record;
+    this.key = key;
+    this.account = { network: key.network, groupKey: key.groupKey, chainCode: key.chainCode, account: 0 };
+    this.cosigner = {
+      host: record.host,
+      port: record.port,
+      noiseKey: key.cosignerNoiseKey,
+      hostKey: key.hostKeys[1],
+    };
+  }
+
+  /** Null without a full certificate. Throws `VaultDamaged` if the certificate is not the one that the vault was sealed for. */
+  static async open(
+    parts: { db: Database; env: Environment; signer: Signer },
+    vault: VaultContext,
+  ): Promise<Wallet | null> {
+    const { db, env, signer } = parts;
+    const record = await db.get('wallet', 'wallet');
+    if (record === null) return null;
+    const key = verifyCertificate(signer, record.certificate);
+    ensure(equalVar(key.wallet, vault.wallet) && key.network === vault.network, 'VaultDamaged', {
+      detail: 'certificate',
+    });
+    const wallet = new Wallet(db, env, record, key);
+    await wallet.#readHistory();
+    return wallet;
+  }
+
+  /** The cosigner's Noise static, hex. */
+  get fingerprint(): string {
+    return hex.encode(this.cosigner.noiseKey);
+  }
+
+  get look(): Look | null {
+    return this.#record.look;
+  }
+
+  /** Newest first: unconfirmed, then by height. */
+  get history(): readonly HistoryRecord[] {
+    return this.#history;
+  }
+
+  get certificate(): Bytes {
+    return this.#record.certificate;
+  }
+
+  get receiptsBroken(): boolean {
+    return this.#record.receiptsBroken;
+  }
+
+  get receiptHead(): ReceiptHead {
+    return this.#record.receipts;
+  }
+
+  /** Coins that a payment may spend: in a block, or our own change. */
+  get spendable(): Coin[] {
+    return (this.look?.coins ?? []).filter(isSettled);
+  }
+
+  /** Sats: what is in a block or is our own change, and what is on its way in. */
+  get balance(): { confirmed: bigint; incoming: bigint } {
+    let confirmed = 0n;
+    let incoming = 0n;
+    for (const coin of this.look?.coins ?? []) {
+      if (isSettled(coin)) confirmed += coin.value;
+      else incoming += coin.value;
+    }
+    return { confirmed, incoming };
+  }
+
+  /** Next unused index of each branch, as both readers of a PSBT count it. */
+  get used(): { receive: number; change: number } {
+    return { receive: this.look?.nextReceive ?? 0, change: this.look?.nextChange ?? 0 };
+  }
+
+  receiveAddress(): { address: string; uri: string; index: number } {
+    const index = this.look?.nextReceive ?? 0;
+    const { address } = deriveKey(this.account, 0, index);
+    return { address, uri: `bitcoin:${address}`, index };
+  }
+
+  descriptor(): string {
+    return exportDescriptor(this.account);
+  }
+
+  /** One look at a time; the caller of a second one waits for the first. Never rejects: `syncError` says why it failed. */
+  refresh(chain: ChainSource): Promise<void> {
+    this.#looking ??= this.#refresh(chain).finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async #refresh(chain: ChainSource): Promise<void> {
+    try {
+      const { history, ...rest } = await chain.scan(this.account);
+      await this.#save({ look: { ...rest, at: this.#env.now() } }, diffHistory(this.#history, history));
+      await this.#readHistory();
+      this.syncError = null;
+    } catch (e) {
+      this.syncError = isHoarfrostError(e) ? e.code : 'Internal';
+    }
+  }
+
+  keepReceipts(receipts: ReceiptHead): Promise<void> {
+    return this.#save({ receipts });
+  }
+
+  breakReceipts(): Promise<void> {
+    return this.#save({ receiptsBroken: true });
+  }
+
+  /** The row in memory is the newest at once, so that of two writers at a time neither undoes the other. */
+  async #save(patch: Partial<WalletRecord>, history: Change[] = []): Promise<void> {
+    this.#record = { ...this.#record, ...patch };
+    await this.#db.write([...history, { store: 'wallet', key: 'wallet', value: this.#record }]);
+  }
+
+  async #readHistory(): Promise<void> {
+    const rank = ({ height }: HistoryRecord) => (height === 0 ? Number.MAX_SAFE_INTEGER : height);
+    this.#history = (await this.#db.all('transactions')).sort((a, b) => rank(b) - rank(a) || b.time - a.time);
+  }
+}
+
+/**
+ * Rows to write so that the stored history is the one just read: after a reorg or a replacement, rows vanish. A list cut
+ * at its maximum says nothing of what is older than its last entry.
+ */
+export function diffHistory(stored: readonly HistoryRecord[], read: readonly HistoryEntry[]): Change[] {
+  const now = new Map(read.map((entry) => [entry.txid, entry]));
+  const before = new Map(stored.map((entry) => [entry.txid, entry]));
+  const oldest = read.length < HISTORY_MAX ? 0 : (read.at(-1)?.height ?? 0);
+  const changes: Change[] = [];
+  for (const { txid, height } of stored) {
+    const beyond = height > 0 && height < oldest;
+    if (!now.has(txid) && !beyond) changes.push({ store: 'transactions', key: txid, value: null });
+  }
+  for (const [txid, entry] of now) {
+    const old = before.get(txid);
+    if (old !== undefined && sameEntry(old, entry)) continue;
+    // A long history comes without its older transactions: one that is here already is kept.
+    const kept = entry.transaction.length === 0 ? old?.transaction : undefined;
+    const value = { ...entry, transaction: kept ?? entry.transaction };
+    changes.push({ store: 'transactions', key: txid, value });
+  }
+  return changes;
+}
+
+function sameEntry(a: HistoryEntry, b: HistoryEntry): boolean {
+  return (
+    a.height === b.height &&
+    a.time === b.time &&
+    a.received === b.received &&
+    a.sent === b.sent &&
+    a.fee === b.fee
+  );
+}
