@@ -6,7 +6,6 @@ import { defineConfig } from 'wxt';
  */
 export default defineConfig({
   imports: false,
-  manifestVersion: undefined,
   manifest: ({ browser }) => ({
     name: 'Hoarfrost',
     description: 'A Bitcoin wallet whose key is born split in three and is never whole.',
@@ -27,10 +26,7 @@ export default defineConfig({
         }
       : { minimum_chrome_version: '133' }),
   }),
-  vite: () => ({
-    build: { target: 'es2022', sourcemap: false },
-    esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
-  }),
+  vite: () => ({ build: { target: 'es2022', sourcemap: false } }),
   zip: {
     includeSources: ['.npmrc', '.ci/**'],
     excludeSources: ['.cache/**', 'out/**', '.output/**', '**/*.pem', '**/*.key', '**/*.sqlite*'],

@@ -28,7 +28,7 @@ async function connected() {
 }
 
 describe('Noise_IK_25519_AESGCM_SHA256 against an independent implementation', () => {
-  test.each(vectors.map((v: unknown, i: number) => [i, v]))('vector %i', async (_, v: any) => {
+  test.each<any>(vectors)('prologue $prologue', async (v) => {
     const initiator = await pair(v.initiatorStatic);
     const responder = await pair(v.responderStatic);
     const p = bytes(v.prologue);
