@@ -16,7 +16,7 @@ import {
   verifyCertificate,
 } from '../frost/keygen.ts';
 import { keygenFetchHash } from '../frost/proofs.ts';
-import { policyDocument } from '../policy/document.ts';
+import { decodePolicy } from '../policy/document.ts';
 import { decode } from '../protocol/codec.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';
 import { keygenHello, signedBody } from '../protocol/keygen.ts';
@@ -179,8 +179,8 @@ export class Keygen {
   #checkDevice(message: Bytes): void {
     const hello = decode(keygenHello, decode(signedBody, message).body);
     ensure(equalVar(hello.noiseKey, this.#deviceKey), 'Unauthorised', { detail: 'noise key' });
-    const policy = decode(policyDocument, hello.policy);
-    ensure(policy.format === 1 && policy.version === 1, 'WrongVersion', { detail: 'policy' });
+    const policy = decodePolicy(hello.policy);
+    ensure(policy.version === 1, 'WrongVersion', { detail: 'policy' });
     ensure(policy.network === this.#cosigner.network, 'WrongNetwork', { detail: 'policy' });
   }
 }

@@ -8,8 +8,7 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Account } from '../bitcoin/descriptor.ts';
 import { equalVar } from '../crypto/hash.ts';
 import { type KeyRecord, verifyCertificate } from '../frost/keygen.ts';
-import { type Policy, policyDocument } from '../policy/document.ts';
-import { decode } from '../protocol/codec.ts';
+import { decodePolicy, type Policy } from '../policy/document.ts';
 import { ensure } from '../protocol/errors.ts';
 import type { Cosigner } from './cosigner.ts';
 import type { Bytes, WalletRecord } from './store.ts';
@@ -39,7 +38,7 @@ export class Wallets {
         keys,
         account: { network: keys.network, groupKey: keys.groupKey, chainCode: keys.chainCode, account: 0 },
         deviceShareKey: keys.verifyingShares[0],
-        policy: decode(policyDocument, keys.policy),
+        policy: decodePolicy(keys.policy),
         policyBytes: keys.policy,
       };
       if (this.#verified.size >= CACHED) this.#verified.delete(this.#verified.keys().next().value!);

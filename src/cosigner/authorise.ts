@@ -1,0 +1,119 @@
+/**
+ * What a PSBT may do (DESIGN sections 3 and 4): the cosigner reads it itself, computes every sighash itself, and puts policy,
+ * ledger and receipt into one transaction, before a nonce exists.
+ */
+import { parsePsbt } from '../bitcoin/psbt.ts';
+import { type InputToSign, sighashes } from '../bitcoin/sighash.ts';
+import { type Summary, summarise, summaryDigest } from '../bitcoin/summary.ts';
+import { taggedHash } from '../crypto/hash.ts';
+import type { Policy } from '../policy/document.ts';
+import {
+  type Evaluation,
+  evaluate as evaluatePolicy,
+  ownOutpoints,
+  windowsSince,
+} from '../policy/evaluate.ts';
+import { decode } from '../protocol/codec.ts';
+import { ensure } from '../protocol/errors.ts';
+import { type Answer, answer, type Receipt, type SignBody } from '../protocol/messages.ts';
+import type { Cosigner } from './cosigner.ts';
+import { appendReceipt } from './receipts.ts';
+import type { Bytes, WalletRecord, WalletView } from './store.ts';
+import type { Wallet } from './wallet.ts';
+
+/** A PSBT as this wallet's account reads it. */
+interface Reading {
+  readonly inputs: InputToSign[];
+  readonly summary: Summary;
+  readonly digest: Bytes;
+}
+
+export type Authorised =
+  /** There is an answer already, or none to be had: refused, or stored for this very request. */
+  | { kind: 'settled'; answer: Answer }
+  /** Ledger, reserves and receipt are durable: sign now, or never. */
+  | { kind: 'sign'; inputs: InputToSign[]; digest: Bytes; receipt: Receipt };
+
+/** What would be decided, with nothing written. */
+export async function evaluate(cosigner: Cosigner, id: Bytes, psbt: Bytes): Promise<Answer> {
+  const { store, wallets, clock } = cosigner;
+  return store.viewWallet(id, async (view) => {
+    const wallet = wallets.read(cosigner, view.wallet);
+    const { summary, digest } = readPsbt(wallet, view.wallet, psbt);
+    const { verdict } = await judge(view, wallet.policy, summary, clock.now());
+    return { kind: 'evaluated', digest, verdict };
+  });
+}
+
+/**
+ * Decides a signing request whose proof has been checked. `AttemptBurned`: this very request was let through once and its
+ * answer is lost. `AttemptReused`: its commitments belong to another. `EpochStale`, and what reading the PSBT throws.
+ */
+export async function authorise(
+  cosigner: Cosigner,
+  record: WalletRecord,
+  wallet: Wallet,
+  request: Bytes,
+  asked: SignBody,
+): Promise<Authorised> {
+  const { store, clock } = cosigner;
+  const { inputs, summary, digest } = readPsbt(wallet, record, asked.psbt);
+  ensure(asked.commitments.length === inputs.length, 'BadEncoding', {
+    detail: 'one commitment pair an input',
+  });
+  const commitments = asked.commitments.map((pair) => taggedHash('hoarfrost/commitment', pair));
+  ensure(new Set(commitments.map(String)).size === commitments.length, 'AttemptReused', {
+    detail: 'pair twice',
+  });
+
+  return store.withWallet(record.id, async (tx) => {
+    ensure(tx.wallet.epoch === asked.epoch, 'EpochStale');
+    const before = await tx.attempt(request);
+    if (before !== null) {
+      ensure(before.answer !== null, 'AttemptBurned');
+      return { kind: 'settled', answer: decode(answer, before.answer) };
+    }
+    ensure(!(await tx.commitmentsUsed(commitments)), 'AttemptReused');
+
+    const at = clock.now();
+    const { verdict, raises, charge } = await judge(tx, wallet.policy, summary, at);
+    const spend = Uint8Array.from(summary.spend);
+    const policyVersion = wallet.policy.version;
+    if (verdict.kind !== 'signs') {
+      const receipt = await appendReceipt(cosigner, tx, { spend, policyVersion, charge: 0n, verdict, at });
+      return { kind: 'settled', answer: { kind: 'refused', digest, verdict, receipt } };
+    }
+    await tx.insertAttempt({ request, commitments, spend, at });
+    for (const { outpoint, reserve } of raises) await tx.setReserve(outpoint, reserve);
+    if (charge > 0n) await tx.charge(charge, at);
+    const receipt = await appendReceipt(cosigner, tx, { spend, policyVersion, charge, verdict, at });
+    return { kind: 'sign', inputs, digest, receipt };
+  });
+}
+
+export async function policyInForce(cosigner: Cosigner, id: Bytes): Promise<Answer> {
+  const { store, wallets, clock } = cosigner;
+  return store.viewWallet(id, async (view) => {
+    const { policy, policyBytes } = wallets.read(cosigner, view.wallet);
+    const spentInWindows = await chargedInWindows(view, policy, clock.now());
+    return { kind: 'policy', document: policyBytes, spentInWindows };
+  });
+}
+
+function readPsbt({ account }: Wallet, record: WalletRecord, bytes: Bytes): Reading {
+  const psbt = parsePsbt(bytes);
+  const inputs = sighashes(psbt, account);
+  const summary = summarise(psbt, account, { receive: record.nextReceive, change: record.nextChange });
+  return { inputs, summary, digest: Uint8Array.from(summaryDigest(summary)) };
+}
+
+async function judge(view: WalletView, policy: Policy, summary: Summary, now: number): Promise<Evaluation> {
+  const reserved = await view.reserves(ownOutpoints(summary));
+  return evaluatePolicy(policy, { inWindows: await chargedInWindows(view, policy, now), reserved }, summary);
+}
+
+async function chargedInWindows(view: WalletView, policy: Policy, now: number): Promise<bigint[]> {
+  const charged: bigint[] = [];
+  for (const since of windowsSince(policy, now)) charged.push(await view.chargedSince(since));
+  return charged;
+}

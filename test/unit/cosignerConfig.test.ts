@@ -1,0 +1,114 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { helpText, readConfig } from '../../src/cosigner/config.ts';
+import { createLog, type LogFields } from '../../src/cosigner/log.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'config-'));
+  writeFileSync(join(folder, 'cert.pem'), 'cert');
+  writeFileSync(join(folder, 'key.pem'), 'key');
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('audit-09 configuration', () => {
+  const tls = () => [`--tls-cert=${folder}/cert.pem`, `--tls-key=${folder}/key.pem`];
+  const serve = (args: string[], env: NodeJS.ProcessEnv = {}) => readConfig(args, env).serve();
+  const chainOf = (chain: string) => serve([...tls(), '--chain', chain]).chain;
+
+  test('flags come before the environment, the environment before what is usual', () => {
+    expect(readConfig([], {})).toMatchObject({ command: 'serve', host: '127.0.0.1', port: 9737 });
+    const env = { HOARFROST_PORT: '1', HOARFROST_TOKEN_LIFETIME: '2' };
+    expect(readConfig([], env)).toMatchObject({ port: 1, tokenLifetimeMs: 120_000 });
+    expect(readConfig(['token', '--port', '3'], env)).toMatchObject({ command: 'token', port: 3 });
+  });
+
+  test.each([
+    [['--port', '70000'], 'port: a number'],
+    [['--port', '1e3'], 'port: a number'],
+    [['--network', 'mars'], 'network: one of'],
+    [['--log-level', 'loud'], 'log-level: one of'],
+    [['--public', 'nowhere'], 'public: HOST:PORT'],
+    [['--data', ''], 'data: must be set'],
+    [['--colour', 'red'], '--colour: not understood'],
+    [['fly'], 'command: one of'],
+    [['token', 'twice'], 'command: one of'],
+  ])('%j is BadConfiguration and names the setting', (args, message) => {
+    expect(() => readConfig(args, {})).toThrow(
+      expect.objectContaining({ code: 'BadConfiguration', message: expect.stringContaining(message) }),
+    );
+  });
+
+  test.each([
+    [() => serve([]), 'tls-cert: must be set'],
+    [() => serve(['--tls-cert', '/nowhere/cert.pem']), 'tls-cert: file cannot be read'],
+    [() => serve(tls()), 'chain: must be set'],
+    [() => serve([...tls(), '--chain', 'esplora:http://x', '--chain-poll', '0']), 'chain-poll: a number'],
+    [() => chainOf('electrum:http://x'), 'chain: bitcoind'],
+    [() => chainOf('bitcoind:ftp://x'), 'chain: bitcoind'],
+    [() => chainOf('bitcoind:http://127.0.0.1:1'), 'chain: bitcoind needs'],
+  ])('what serve needs is checked before it starts (%#)', (read, message) => {
+    expect(read).toThrow(
+      expect.objectContaining({ code: 'BadConfiguration', message: expect.stringContaining(message) }),
+    );
+  });
+
+  test('a chain source is read from its address, and a complaint never repeats its password', () => {
+    expect(chainOf('esplora:https://mutinynet.com/api')).toEqual({
+      kind: 'esplora',
+      url: 'https://mutinynet.com/api',
+    });
+    expect(chainOf('bitcoind:http://al%40ice:s3cr%3At@127.0.0.1:18443')).toEqual({
+      kind: 'bitcoind',
+      url: 'http://127.0.0.1:18443',
+      auth: { user: 'al@ice', password: 's3cr:t' },
+    });
+    expect(chainOf('bitcoind:http://127.0.0.1:18443?cookie=/x/.cookie')).toEqual({
+      kind: 'bitcoind',
+      url: 'http://127.0.0.1:18443',
+      auth: { cookieFile: '/x/.cookie' },
+    });
+    try {
+      chainOf('bitcoind:gopher://alice:s3cret@127.0.0.1');
+      expect.unreachable();
+    } catch (e) {
+      expect(String(e)).not.toContain('s3cret');
+    }
+  });
+
+  test('the help names every setting', () => {
+    for (const name of ['data', 'network', 'port', 'tls-cert', 'chain', 'token-lifetime', 'print-pairing']) {
+      expect(helpText()).toContain(`--${name}`);
+    }
+  });
+});
+
+describe('audit-27 log', () => {
+  const lines: string[] = [];
+  const clock = { now: () => 0, monotonic: () => 0 };
+  const log = createLog('info', clock, (line) => lines.push(line));
+
+  test('a line is JSON of the listed fields, and nothing else gets in', () => {
+    lines.length = 0;
+    const smuggled = { code: 'TooLarge', count: 3, address: 'bc1q', share: 'ff' } as LogFields;
+    log.info('refused', smuggled);
+    const bytes = { detail: new Uint8Array(2), request: 'a\nb', ms: '7' } as unknown as LogFields;
+    log.info('odd', bytes);
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      { time: '1970-01-01T00:00:00.000Z', level: 'info', event: 'refused', code: 'TooLarge', count: 3 },
+      { time: '1970-01-01T00:00:00.000Z', level: 'info', event: 'odd' },
+    ]);
+  });
+
+  test('audit-29 the level changes while it runs', () => {
+    lines.length = 0;
+    log.debug('unheard');
+    log.level = 'debug';
+    log.debug('heard');
+    log.level = 'error';
+    log.warn('unheard');
+    expect(lines).toHaveLength(1);
+  });
+});
