@@ -25,12 +25,16 @@ interface Wanted {
   height: number;
 }
 
-/** Spendable now and worth more than its own fee: confirmed first, then the largest; equals by their outpoints. */
-function worthwhile({ coins, feeRate, height }: Wanted): Coin[] {
+/**
+ * Spendable now and worth more than its own fee: confirmed first, then the largest; equals by their outpoints. What a
+ * stranger sent is left until it is in a block, since it may never get there; own change is spent at once.
+ */
+function worthwhile({ coins, feeRate, height: tip }: Wanted): Coin[] {
   const ownFee = feeFor(feeRate, paymentVsize(2, [])) - feeFor(feeRate, paymentVsize(1, []));
   return coins
     .filter(({ value }) => value > ownFee)
-    .filter((coin) => !coin.coinbase || (coin.height > 0 && height - coin.height + 1 >= COINBASE_MATURITY))
+    .filter(({ branch, height }) => height > 0 || branch === 1)
+    .filter((coin) => !coin.coinbase || tip - coin.height + 1 >= COINBASE_MATURITY)
     .sort((a, b) => {
       if (a.height > 0 !== b.height > 0) return a.height > 0 ? -1 : 1;
       if (a.value !== b.value) return a.value > b.value ? -1 : 1;
