@@ -60,7 +60,7 @@ async function serve(config: Config, settings: ServeConfig): Promise<void> {
     identity,
     store,
     keyWrap: await openKeyFolder(config.keyFolder, systemRandom),
-    chain: openChain(settings.chain, config.network),
+    chain: openChain(settings.chain, config.network, systemClock),
     signer: await load(),
     random: systemRandom,
     clock: systemClock,

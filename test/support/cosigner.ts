@@ -248,6 +248,8 @@ export class Client {
   readonly transport: NoiseTransport;
   readonly notices: Notice[] = [];
   readonly frames: Bytes[] = [];
+  /** Number of the last answer. */
+  answered = 0;
   #number = 0;
 
   constructor(socket: RawSocket, transport: NoiseTransport) {
@@ -279,6 +281,7 @@ export class Client {
   async ask<K extends Answer['kind']>(message: Request, kind: K): Promise<AnswerOf<K>> {
     await this.send(encode(request, message));
     const got = await this.receive();
+    if (this.answered !== this.#number) throw new Error('answer to another request');
     if (got.kind === 'error') throw errorOf(got);
     if (got.kind !== kind) throw new Error(`${got.kind} for ${message.kind}`);
     return got as AnswerOf<K>;
@@ -304,7 +307,7 @@ export class Client {
         this.notices.push(decode(notice, whole.message));
         continue;
       }
-      if (whole.number !== this.#number) throw new Error('answer to another request');
+      this.answered = whole.number;
       return decode(answer, whole.message);
     }
   }
