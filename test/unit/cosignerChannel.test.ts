@@ -1,0 +1,489 @@
+/** The channel from the outside: TLS, handshake, frames, limits, closing. */
+
+import { readFileSync } from 'node:fs';
+import { get } from 'node:https';
+import { connect as connectPlain } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { encodeTransaction } from '../../src/bitcoin/transaction.ts';
+import { TIMING } from '../../src/cosigner/connection.ts';
+import { systemRandom } from '../../src/crypto/random.ts';
+import { SUITE } from '../../src/crypto/signer.ts';
+import { encode } from '../../src/protocol/codec.ts';
+import { CLOSE, PROLOGUE, splitMessage } from '../../src/protocol/frames.ts';
+import { MESSAGE_MAX, NOISE_MESSAGE_MAX } from '../../src/protocol/limits.ts';
+import { envelope, type Request, request } from '../../src/protocol/messages.ts';
+import { generateNoiseKeyPair, initiate } from '../../src/protocol/noise.ts';
+import {
+  addressOf,
+  Client,
+  coinsOf,
+  newDevice,
+  PAYEE,
+  pay,
+  payment,
+  RawSocket,
+  type Running,
+  removeFolder,
+  type StartOptions,
+  startCosigner,
+  testFolder,
+  testTls,
+  within,
+} from '../support/cosigner.ts';
+
+const code = (name: string) => expect.objectContaining({ code: name });
+
+let folder: string;
+let running: Running;
+async function start(options: Partial<StartOptions> = {}): Promise<void> {
+  running = await startCosigner({ folder, ...options });
+}
+beforeEach(async () => {
+  folder = testFolder();
+  await start();
+});
+afterEach(async () => {
+  await running.stop();
+  removeFolder(folder);
+});
+async function restart(options: Partial<StartOptions>): Promise<void> {
+  await running.stop();
+  await start(options);
+}
+
+const hello: Request = { kind: 'hello', version: 1, suite: SUITE, network: 'regtest' };
+const stranger = async () => Client.shake(addressOf(running), await generateNoiseKeyPair());
+const closing = (socket: RawSocket) => within('close', socket.closed);
+
+async function page(path: string): Promise<{ status: number; body: Record<string, unknown> }> {
+  const ca = readFileSync((await testTls).caFile);
+  return within(
+    path,
+    new Promise((resolve, reject) => {
+      get({ host: '127.0.0.1', port: running.listener.port, path, ca, agent: false }, (response) => {
+        let text = '';
+        response.on('data', (chunk) => {
+          text += chunk;
+        });
+        response.on('end', () => resolve({ status: response.statusCode!, body: JSON.parse(text) }));
+      }).on('error', reject);
+    }),
+  );
+}
+
+describe('audit-01 TLS', () => {
+  test('plain ws:// is refused', async () => {
+    const ws = new WebSocket(`ws://127.0.0.1:${running.listener.port}/v1`, 'hoarfrost.1');
+    const opened = new Promise((resolve, reject) => {
+      ws.on('open', resolve);
+      ws.on('error', reject);
+    });
+    await expect(within('ws', opened)).rejects.toThrow();
+  });
+
+  test('plain HTTP gets no page', async () => {
+    const socket = connectPlain(running.listener.port, '127.0.0.1');
+    socket.write('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
+    let heard = '';
+    socket.on('data', (data) => {
+      heard += data.toString('latin1');
+    });
+    await within('close', new Promise((resolve) => socket.on('close', resolve)));
+    expect(heard).not.toContain('HTTP/1.1');
+  });
+
+  test('TLS 1.2 is refused, 1.3 is spoken', async () => {
+    const ca = readFileSync((await testTls).caFile);
+    const tls = (maxVersion: 'TLSv1.2' | 'TLSv1.3') =>
+      new Promise<string | null>((resolve, reject) => {
+        const options = {
+          host: '127.0.0.1',
+          port: running.listener.port,
+          ca,
+          maxVersion,
+          minVersion: 'TLSv1.2' as const,
+        };
+        const socket = connectTls(options, () => {
+          resolve(socket.getProtocol());
+          socket.destroy();
+        });
+        socket.on('error', reject);
+      });
+    await expect(within('tls', tls('TLSv1.2'))).rejects.toThrow();
+    expect(await within('tls', tls('TLSv1.3'))).toBe('TLSv1.3');
+  });
+
+  test('another path or subprotocol is no channel', async () => {
+    await expect(RawSocket.open(running.listener.port, 'other.1')).rejects.toThrow();
+    const ca = readFileSync((await testTls).caFile);
+    const ws = new WebSocket(`wss://127.0.0.1:${running.listener.port}/v2`, 'hoarfrost.1', { ca });
+    await expect(within('ws', new Promise((_, reject) => ws.on('error', reject)))).rejects.toThrow('404');
+  });
+});
+
+describe('handshake', () => {
+  test('a device that pinned another key is told so, and no session is opened', async () => {
+    const pinned = { ...addressOf(running), noiseKey: (await generateNoiseKeyPair()).publicKey };
+    const socket = await RawSocket.open(pinned.port);
+    const local = await generateNoiseKeyPair();
+    socket.ws.send((await initiate({ local, remote: pinned.noiseKey, prologue: PROLOGUE })).message);
+    expect(await closing(socket)).toEqual({ code: CLOSE.handshake, reason: 'WrongCosignerKey' });
+    expect(socket.frames).toEqual([]);
+  });
+
+  test.each([
+    ['empty', 0],
+    ['truncated', 95],
+    ['too long', 97],
+    ['huge', NOISE_MESSAGE_MAX],
+  ])('a first message that is %s closes before any Diffie-Hellman', async (_, length) => {
+    const socket = await RawSocket.open(running.listener.port);
+    socket.ws.send(systemRandom(Math.min(length, 65_535)));
+    expect(await closing(socket)).toEqual({ code: CLOSE.handshake, reason: 'BadEncoding' });
+  });
+
+  test('audit-17 a replayed first message gets no further than the handshake', async () => {
+    const noise = await generateNoiseKeyPair();
+    const { message } = await initiate({
+      local: noise,
+      remote: addressOf(running).noiseKey,
+      prologue: PROLOGUE,
+    });
+    const replies: string[] = [];
+    for (let i = 0; i < 2; i++) {
+      const socket = await RawSocket.open(running.listener.port);
+      socket.ws.send(message);
+      replies.push(String(await socket.next()));
+      // Without the ephemeral's secret nothing that follows decrypts.
+      socket.ws.send(systemRandom(64));
+      expect(await closing(socket)).toEqual({ code: CLOSE.protocol, reason: 'OutOfSequence' });
+    }
+    expect(replies[0]).not.toBe(replies[1]);
+  });
+
+  test('half-open connections are capped before any handshake, and counted until the first transport message', async () => {
+    await restart({ halfOpen: 2 });
+    const silent = await RawSocket.open(running.listener.port);
+    const shaken = await stranger();
+    const third = await RawSocket.open(running.listener.port);
+    expect(await closing(third)).toEqual({ code: CLOSE.rateLimited, reason: 'RateLimited' });
+    await shaken.hello();
+    const fourth = await stranger();
+    await fourth.hello();
+    await silent.close();
+    await (await stranger()).hello();
+  });
+
+  test('a connection that proves nothing is closed after its deadline', async () => {
+    await restart({ timing: { ...TIMING, handshakeMs: 150 } });
+    const silent = await RawSocket.open(running.listener.port);
+    const shaken = await stranger();
+    for (const socket of [silent, shaken.socket]) {
+      expect(await closing(socket)).toEqual({ code: CLOSE.deadline, reason: 'DeadlineExceeded' });
+    }
+  });
+
+  test('a transport is given up when its time has come, between two requests', async () => {
+    await restart({ timing: { ...TIMING, rehandshakeMs: 300 } });
+    const client = await stranger();
+    await client.hello();
+    expect(await closing(client.socket)).toMatchObject({ code: CLOSE.deadline });
+  });
+});
+
+describe('audit-05 audit-18 frames', () => {
+  test('a frame over the limit of Noise is cut off by its size', async () => {
+    const client = await stranger();
+    await client.hello();
+    client.socket.ws.send(new Uint8Array(NOISE_MESSAGE_MAX + 1));
+    expect(await closing(client.socket)).toMatchObject({ code: 1009 });
+  });
+
+  test('text frames, truncated and altered ones close the channel', async () => {
+    const spoils: ((client: Client) => Promise<void>)[] = [
+      async ({ socket }) => socket.ws.send('hello'),
+      async ({ socket, transport }) =>
+        socket.ws.send((await transport.seal(encode(request, hello))).subarray(1)),
+      async ({ socket }) => socket.ws.send(new Uint8Array(15)),
+      async ({ socket, transport }) => {
+        const frame = await transport.seal(encode(request, hello));
+        frame[3]! ^= 1;
+        socket.ws.send(frame);
+      },
+    ];
+    for (const spoil of spoils) {
+      const client = await stranger();
+      await client.hello();
+      await spoil(client);
+      expect(await closing(client.socket)).toMatchObject({ code: CLOSE.protocol });
+    }
+  });
+
+  test('frames repeated, dropped or swapped do not decrypt', async () => {
+    const repeated = await stranger();
+    const frame = await repeated.transport.seal(splitMessage(1, encode(request, hello))[0]!);
+    repeated.socket.ws.send(frame);
+    repeated.socket.ws.send(frame);
+    expect(await closing(repeated.socket)).toEqual({ code: CLOSE.protocol, reason: 'OutOfSequence' });
+    const dropped = await stranger();
+    await dropped.transport.seal(new Uint8Array(1));
+    await dropped.send(encode(request, hello));
+    expect(await closing(dropped.socket)).toEqual({ code: CLOSE.protocol, reason: 'OutOfSequence' });
+  });
+
+  test.each([
+    ['empty', new Uint8Array(0), 'BadEncoding'],
+    ['garbage', new Uint8Array(40).fill(7), 'TooLarge'],
+    ['a wrong number', envelopeOf({ number: 9 }), 'OutOfSequence'],
+    ['number 0', envelopeOf({ number: 0 }), 'OutOfSequence'],
+    ['a part out of order', envelopeOf({ part: 1 }), 'OutOfSequence'],
+    ['a part of another length', envelopeOf({ total: 30 }), 'BadEncoding'],
+    ['too large a whole', envelopeOf({ total: MESSAGE_MAX + 1 }), 'TooLarge'],
+    ['trailing bytes', Uint8Array.of(...envelopeOf({}), 0), 'BadEncoding'],
+  ])('an envelope that is %s closes the channel', async (_, plaintext, reason) => {
+    const client = await stranger();
+    await client.sendPlain(plaintext);
+    const expected = reason === 'TooLarge' ? CLOSE.tooLarge : CLOSE.protocol;
+    expect(await closing(client.socket)).toEqual({ code: expected, reason });
+  });
+
+  function envelopeOf(change: Partial<{ number: number; part: number; total: number }>) {
+    const chunk = encode(request, hello);
+    return encode(envelope, { number: 1, part: 0, total: chunk.length, chunk, ...change });
+  }
+
+  test('a request that does not decode is answered by its code, and the channel goes on', async () => {
+    const { client, device } = await newDevice(running);
+    const good = encode(request, { kind: 'fees' });
+    for (const [bad, answered] of [
+      [Uint8Array.of(200), 'UnknownMessage'],
+      [Uint8Array.of(...good, 0), 'BadEncoding'],
+      [encode(request, hello).slice(0, -1), 'BadEncoding'],
+      [encode(request, { kind: 'evaluate', psbt: new Uint8Array(5) }).fill(255, 1, 5), 'TooLarge'],
+    ] as const) {
+      await client.send(bad);
+      expect(await client.receive()).toMatchObject({ kind: 'error', code: answered });
+    }
+    await pay(client, device, 1000n);
+  });
+
+  test('a PSBT that is malformed or foreign is refused by its code', async () => {
+    const { client, device } = await newDevice(running);
+    const evaluate = (psbt: Uint8Array<ArrayBuffer>) => client.ask({ kind: 'evaluate', psbt }, 'evaluated');
+    const good = payment(device, { amount: 1000n });
+    await expect(evaluate(new Uint8Array(0))).rejects.toEqual(code('BadPsbt'));
+    await expect(evaluate(systemRandom(200))).rejects.toEqual(code('BadPsbt'));
+    await expect(evaluate(good.slice(0, -3))).rejects.toEqual(code('BadPsbt'));
+    const stranger = await newDevice(running);
+    await expect(evaluate(payment(stranger.device, { amount: 1000n }))).rejects.toEqual(code('ForeignInput'));
+    await evaluate(good);
+  });
+
+  test('messages of many parts pass, in both directions', async () => {
+    const { client, device } = await newDevice(running);
+    // An answer of 400 kB, by history; a request of 100 kB, by PSBT.
+    running.chain.scanned.history = Array.from({ length: 100 }, (_, i) => ({
+      txid: i.toString(16).padStart(64, '0'),
+      height: 1,
+      time: 1,
+      received: 1n,
+      sent: 0n,
+      fee: null,
+      transaction: systemRandom(4000),
+    }));
+    const { history } = await client.ask({ kind: 'scan' }, 'scanned');
+    expect(history.map((h) => h.transaction)).toEqual(
+      running.chain.scanned.history.map((h) => h.transaction),
+    );
+    const psbt = payment(device, { amount: 1000n, coins: coinsOf(400, 10_000n) });
+    expect(psbt.length).toBeGreaterThan(65_535);
+    await client.ask({ kind: 'evaluate', psbt }, 'evaluated');
+  });
+
+  test('audit-04 a stranger may not send what only a wallet needs to', async () => {
+    const client = await stranger();
+    await client.hello();
+    await client.sendPlain(splitMessage(2, new Uint8Array(70_000))[0]!);
+    expect(await closing(client.socket)).toEqual({ code: CLOSE.tooLarge, reason: 'TooLarge' });
+  });
+
+  test('requests sent ahead are answered one after the other, however many wait', async () => {
+    const { client } = await newDevice(running);
+    const first = client.answered;
+    for (let i = 0; i < 50; i++) void client.send(encode(request, { kind: 'fees' }));
+    for (let i = 1; i <= 50; i++) {
+      expect(await client.receive()).toMatchObject({ kind: 'fees' });
+      expect(client.answered).toBe(first + i);
+    }
+    expect(await client.ask({ kind: 'fees' }, 'fees')).toMatchObject({ fast: 3000 });
+  });
+});
+
+describe('session', () => {
+  test('hello comes first, and version, suite and network must be ours', async () => {
+    const client = await stranger();
+    await expect(client.ask({ kind: 'fees' }, 'fees')).rejects.toEqual(code('OutOfSequence'));
+    const say = (change: object) => client.ask({ ...hello, ...change } as Request, 'hello');
+    await expect(say({ version: 2 })).rejects.toEqual(code('WrongVersion'));
+    await expect(say({ suite: 'FROST' })).rejects.toEqual(code('WrongSuite'));
+    await expect(say({ network: 'mainnet' })).rejects.toEqual(code('WrongNetwork'));
+    await expect(client.ask({ kind: 'fees' }, 'fees')).rejects.toEqual(code('OutOfSequence'));
+    expect(await say({})).toMatchObject({ enrolled: false, epoch: 0, policyVersion: 0 });
+  });
+
+  test('audit-02 audit-03 a device without a wallet gets one answer to everything', async () => {
+    const client = await stranger();
+    await client.hello();
+    const { device } = await newDevice(running);
+    const requests: Request[] = [
+      { kind: 'evaluate', psbt: payment(device, { amount: 1n }) },
+      { kind: 'sign', body: new Uint8Array(3), proof: new Uint8Array(64) },
+      { kind: 'scan' },
+      { kind: 'fees' },
+      { kind: 'transaction', txid: new Uint8Array(32) },
+      { kind: 'broadcast', transaction: new Uint8Array(3) },
+      { kind: 'policy' },
+      { kind: 'receipts', from: 0 },
+    ];
+    for (const asked of requests) {
+      await client.send(encode(request, asked));
+      expect(await client.receive()).toEqual({
+        kind: 'error',
+        code: 'NotEnrolled',
+        culprit: 0,
+        detail: '',
+        retryAfterMs: 0,
+      });
+    }
+  });
+
+  test('audit-03 only what spends coins of this wallet is broadcast', async () => {
+    const { client, device } = await newDevice(running);
+    const foreign = await newDevice(running);
+    const { transaction } = await pay(foreign.client, foreign.device, 1000n);
+    const broadcast = (tx: Uint8Array<ArrayBuffer>) =>
+      client.ask({ kind: 'broadcast', transaction: tx }, 'broadcast');
+    await expect(broadcast(transaction)).rejects.toEqual(code('ForeignInput'));
+    await expect(broadcast(systemRandom(80))).rejects.toEqual(code('BroadcastRejected'));
+    expect(running.chain.sent).toEqual([]);
+
+    const own = await pay(client, device, 1000n);
+    await broadcast(own.transaction);
+    // What device and recovery signed without us spends a coin that the chain shows.
+    const coins = coinsOf(1, 5000n);
+    running.chain.scanned.coins = coins;
+    const input = { scriptSig: new Uint8Array(0), sequence: 0, witness: [new Uint8Array(64)] };
+    const offline = encodeTransaction({
+      version: 2,
+      locktime: 0,
+      inputs: coins.map(({ outpoint }) => ({ outpoint, ...input })),
+      outputs: [{ script: PAYEE, value: 1000n }],
+    });
+    await broadcast(offline);
+    expect(running.chain.sent).toHaveLength(2);
+  });
+
+  test("audit-19 somebody else's transaction is as unknown as none", async () => {
+    const { client } = await newDevice(running);
+    const entry = { height: 7, time: 1, received: 1n, sent: 0n, fee: null, transaction: systemRandom(60) };
+    running.chain.scanned.history = [{ ...entry, txid: 'aa'.repeat(32) }];
+    const transaction = (txid: string) =>
+      client.ask({ kind: 'transaction', txid: Uint8Array.from(Buffer.from(txid, 'hex')) }, 'transaction');
+    expect(await transaction('aa'.repeat(32))).toMatchObject({ height: 7, transaction: entry.transaction });
+    await expect(transaction('bb'.repeat(32))).rejects.toEqual(code('SessionUnknown'));
+  });
+
+  test('a scan raises the indices below which outputs count as own, for good', async () => {
+    const { client, device } = await newDevice(running);
+    running.chain.scanned = { ...running.chain.scanned, nextReceive: 12, nextChange: 3 };
+    expect(await client.ask({ kind: 'scan' }, 'scanned')).toMatchObject({ nextReceive: 12, nextChange: 3 });
+    const { store } = running.cosigner;
+    const id = (await store.walletOfDevice(device.noise.publicKey))!;
+    const { wallet } = await store.viewWallet(id, async (view) => view);
+    expect([wallet.nextReceive, wallet.nextChange]).toEqual([12, 3]);
+  });
+
+  test('notices reach enrolled devices alone', async () => {
+    const { client } = await newDevice(running);
+    const unknown = await stranger();
+    await unknown.hello();
+    running.listener.notify({ kind: 'chain', height: 5 });
+    await client.ask({ kind: 'fees' }, 'fees');
+    expect(client.notices).toEqual([{ kind: 'chain', height: 5 }]);
+    await unknown.hello();
+    expect(unknown.notices).toEqual([]);
+  });
+
+  test('audit-08 one request that fails unexpectedly is Internal, and touches nothing else', async () => {
+    const { client, device } = await newDevice(running);
+    running.chain.scan = async () => {
+      throw new TypeError('secret detail');
+    };
+    await client.send(encode(request, { kind: 'scan' }));
+    expect(await client.receive()).toMatchObject({ kind: 'error', code: 'Internal', detail: '' });
+    await pay(client, device, 1000n);
+    expect(running.logLines.join('')).toContain('"event":"unexpected error"');
+    expect(running.logLines.join('')).not.toContain('secret detail');
+  });
+
+  test('audit-12 a reader that does not read is cut off', async () => {
+    await restart({ timing: { ...TIMING, sendMs: 300 } });
+    const { client } = await newDevice(running);
+    running.chain.scanned.history = Array.from({ length: 120 }, (_, i) => ({
+      txid: i.toString(16).padStart(64, '0'),
+      height: 1,
+      time: 1,
+      received: 1n,
+      sent: 0n,
+      fee: null,
+      transaction: systemRandom(4000),
+    }));
+    client.socket.ws.pause();
+    for (let i = 0; i < 40; i++) await client.send(encode(request, { kind: 'scan' }));
+    const cut = () => running.logLines.some((line) => line.includes('"event":"connection closed"'));
+    for (let i = 0; i < 100 && !cut(); i++) await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(cut()).toBe(true);
+    client.socket.ws.terminate();
+  });
+});
+
+describe('operations', () => {
+  test('audit-13 health pages', async () => {
+    expect(await page('/livez')).toEqual({ status: 200, body: { live: true } });
+    const ok = { store: 'ok', keys: 'ok', chain: 'ok', serving: 'ok' };
+    expect(await page('/readyz')).toEqual({ status: 200, body: ok });
+    running.chain.lost = true;
+    expect(await page('/readyz')).toEqual({ status: 503, body: { ...ok, chain: 'Internal' } });
+    running.chain.lost = false;
+    removeFolder(`${folder}/epoch-keys`);
+    expect(await page('/readyz')).toEqual({ status: 503, body: { ...ok, keys: 'StoreUnavailable' } });
+    expect((await page('/metrics')).status).toBe(404);
+  });
+
+  test('audit-11 draining finishes the request in hand, then closes with 1001', async () => {
+    const { client } = await newDevice(running);
+    let answer: () => void = () => {};
+    const asked = new Promise<void>((started) => {
+      running.chain.fees = () =>
+        new Promise((resolve) => {
+          answer = () => resolve({ fast: 1, medium: 1, slow: 1, floor: 1 });
+          started();
+        });
+    });
+    const reply = client.ask({ kind: 'fees' }, 'fees');
+    await within('request', asked);
+    const { port } = running.listener;
+    const drained = running.listener.drain();
+    const idle = RawSocket.open(port);
+    await expect(idle).rejects.toThrow();
+    answer();
+    expect(await reply).toMatchObject({ fast: 1 });
+    expect(await closing(client.socket)).toMatchObject({ code: CLOSE.draining });
+    expect(client.notices).toContainEqual({ kind: 'draining' });
+    await within('drain', drained);
+    await running.cosigner.store.close();
+    await start();
+  });
+});
