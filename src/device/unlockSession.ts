@@ -42,6 +42,7 @@ export class UnlockSession {
   async resume(): Promise<Secret | null> {
     const unlocked = await this.#get();
     const key = await this.#db.get('session', 'key');
+    if (key === null && (await this.#env.session.get(KEY)) === null) return null;
     if (unlocked !== null && key !== null) {
       try {
         return await aeadOpen(key, unlocked.sealed, AAD);

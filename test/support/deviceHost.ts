@@ -1,9 +1,16 @@
 /** A browser profile in memory: what outlives a worker, and what a test may do to it. */
 import 'fake-indexeddb/auto';
+import { readFileSync } from 'node:fs';
 import { IDBFactory } from 'fake-indexeddb';
+import { WebSocket } from 'ws';
+import { load } from '../../src/crypto/load.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
+import type { Signer } from '../../src/crypto/signer.ts';
 import { type Change, type Database, openDatabase } from '../../src/device/database.ts';
-import type { Environment, SessionStore } from '../../src/device/environment.ts';
+import { type Caller, Device } from '../../src/device/device.ts';
+import type { Environment, SessionStore, Socket } from '../../src/device/environment.ts';
+import type { PortEvent, PortMethod, PortMethods } from '../../src/device/port.ts';
+import { testTls } from './cosigner.ts';
 
 /** A clock that tests move; durations run with it. */
 export class TestClock {
@@ -59,12 +66,18 @@ export async function databaseOf({ indexedDB }: Profile): Promise<Database> {
 export class MortalDatabase implements Database {
   readonly #db: Database;
   readonly #death: { at: number; when: 'before' | 'after' } | null;
+  readonly #onDeath: () => void;
   writes = 0;
   dead = false;
 
-  constructor(db: Database, death: { at: number; when: 'before' | 'after' } | null) {
+  constructor(
+    db: Database,
+    death: { at: number; when: 'before' | 'after' } | null,
+    onDeath: () => void = () => {},
+  ) {
     this.#db = db;
     this.#death = death;
+    this.#onDeath = onDeath;
   }
 
   get: Database['get'] = (store, key) => this.#living(() => this.#db.get(store, key));
@@ -74,8 +87,8 @@ export class MortalDatabase implements Database {
     if (this.dead) throw new Killed();
     this.writes++;
     const last = this.#death?.at === this.writes;
-    if (last && this.#death?.when === 'before') this.dead = true;
-    else await this.#db.write(changes);
+    if (!(last && this.#death?.when === 'before')) await this.#db.write(changes);
+    if (last) this.#onDeath();
     if (last) this.dead = true;
     if (this.dead) throw new Killed();
   }
@@ -87,5 +100,131 @@ export class MortalDatabase implements Database {
   async #living<T>(read: () => Promise<T>): Promise<T> {
     if (this.dead) throw new Killed();
     return read();
+  }
+}
+
+/** Where a worker dies: at its n-th write, or at its n-th frame to or from the cosigner, just before or just after. */
+export interface Death {
+  by: 'write' | 'frame';
+  at: number;
+  when: 'before' | 'after';
+}
+
+/** One life of the service worker over a profile. */
+export class Worker {
+  readonly device: Device;
+  readonly events: PortEvent[];
+  readonly page: Caller = {};
+  readonly life: Life;
+
+  private constructor(device: Device, events: PortEvent[], life: Life) {
+    this.device = device;
+    this.events = events;
+    this.life = life;
+  }
+
+  /** Throws `Killed` if it dies while waking. */
+  static async start(profile: Profile, options: { death?: Death; signer?: Signer } = {}): Promise<Worker> {
+    const ca = readFileSync((await testTls).caFile);
+    const life = new Life(await databaseOf(profile), options.death ?? null, ca);
+    const env = environmentOf(profile, (url, protocol) => life.openSocket(url, protocol));
+    const { session } = env;
+    const mortal: SessionStore = {
+      get: (key) => life.living(() => session.get(key)),
+      set: (key, value) => life.living(() => session.set(key, value)),
+      remove: (key) => life.living(() => session.remove(key)),
+    };
+    const events: PortEvent[] = [];
+    const device = await Device.wake({
+      db: life.db,
+      env: { ...env, session: mortal },
+      signer: options.signer ?? (await load()),
+      emit: (event) => void events.push(event),
+    });
+    return new Worker(device, events, life);
+  }
+
+  /** As the page would; a dead worker never answers, which here is `Killed`. */
+  async call<M extends PortMethod>(method: M, argument: PortMethods[M][0], page = this.page) {
+    const answer = this.device.call(method, argument, page);
+    const died = this.life.died.then(() => {
+      throw new Killed();
+    });
+    died.catch(() => {});
+    const got = await Promise.race([answer, died]);
+    if (this.life.dead) throw new Killed();
+    return got;
+  }
+
+  kill(): void {
+    this.life.end();
+  }
+}
+
+/** What a worker does to the world, all of which stops at once. */
+class Life {
+  readonly db: MortalDatabase;
+  readonly died: Promise<void>;
+  readonly #death: Death | null;
+  readonly #ca: Buffer;
+  readonly #sockets = new Set<WebSocket>();
+  readonly #resolveDied: () => void;
+  frames = 0;
+  dead = false;
+
+  constructor(db: Database, death: Death | null, ca: Buffer) {
+    const atWrite = death?.by === 'write' ? death : null;
+    this.db = new MortalDatabase(db, atWrite, () => this.end());
+    this.#death = death?.by === 'frame' ? death : null;
+    this.#ca = ca;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.died = promise;
+    this.#resolveDied = resolve;
+  }
+
+  async living<T>(work: () => Promise<T>): Promise<T> {
+    if (this.dead) throw new Killed();
+    return work();
+  }
+
+  end(): void {
+    this.dead = true;
+    this.db.dead = true;
+    for (const ws of this.#sockets) ws.terminate();
+    this.#resolveDied();
+  }
+
+  openSocket(url: string, protocol: string): Socket {
+    if (this.dead) throw new Killed();
+    const ws = new WebSocket(url, protocol, { ca: this.#ca, perMessageDeflate: false });
+    this.#sockets.add(ws);
+    const socket: Socket = {
+      get binaryType() {
+        return ws.binaryType;
+      },
+      set binaryType(type) {
+        ws.binaryType = type as 'arraybuffer';
+      },
+      onopen: null,
+      onmessage: null,
+      onclose: null,
+      onerror: null,
+      send: (frame) => this.#pass(() => ws.send(frame)),
+      close: (code) => ws.close(code),
+    };
+    ws.onopen = () => this.dead || socket.onopen?.();
+    ws.onmessage = ({ data }) => this.#pass(() => socket.onmessage?.({ data }));
+    ws.onclose = ({ code }) => this.dead || socket.onclose?.({ code });
+    ws.onerror = () => this.dead || socket.onerror?.();
+    return socket;
+  }
+
+  #pass(frame: () => void): void {
+    if (this.dead) return;
+    const last = ++this.frames === this.#death?.at;
+    if (!(last && this.#death?.when === 'before')) frame();
+    // What was sent is on its way before the worker is gone.
+    if (last && this.#death?.when === 'after') setImmediate(() => this.end());
+    else if (last) this.end();
   }
 }
