@@ -25,6 +25,7 @@ export interface Chromium {
 }
 
 const DEADLINE = 30_000;
+const WORKER_DEADLINE = 15_000;
 const POPUP = { width: 400, height: 640 };
 /** No sandbox for root, who cannot have one here; and nothing that calls its maker. */
 const SILENT = [
@@ -64,7 +65,8 @@ export async function openChromium(options: ChromiumOptions = {}): Promise<Chrom
   try {
     context.setDefaultTimeout(DEADLINE);
     const worker =
-      context.serviceWorkers()[0] ?? (await context.waitForEvent('serviceworker', { timeout: DEADLINE }));
+      context.serviceWorkers()[0] ??
+      (await context.waitForEvent('serviceworker', { timeout: WORKER_DEADLINE }));
     const extensionId = new URL(worker.url()).host;
     return {
       context,
@@ -78,7 +80,8 @@ export async function openChromium(options: ChromiumOptions = {}): Promise<Chrom
     };
   } catch (error) {
     await context.close();
-    throw error;
+    // Chromium tells nobody why it refuses one: no manifest, or a file that the manifest names and that is not there.
+    throw new Error(`Chromium did not load the extension in ${extension}`, { cause: error });
   }
 }
 

@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { type Chromium, openChromium } from './chromium.ts';
+import { type Chromium, openChromium, screenshot } from './chromium.ts';
 import { chainOf, type RunningCosigner, startCosigner } from './cosigner.ts';
 import { drive, lastLine, type Paid } from './drive.ts';
 import { step } from './progress.ts';
@@ -117,6 +117,15 @@ async function gift(node: Regtest, address: string): Promise<void> {
   }
 }
 
+/** Saves what was on screen when a driven run stopped. */
+async function failed({ chromium }: Running, error: unknown): Promise<never> {
+  for (const [i, page] of chromium.context.pages().entries()) {
+    const path = await screenshot(page, `failed-${i}`).catch(() => undefined);
+    if (path) console.log(`on screen then: ${relative(root, path)}`);
+  }
+  throw error;
+}
+
 /** With a display the wallet is kept from one start to the next; a driven one is new each time. */
 async function folderFor({ headless, network }: Settings): Promise<string> {
   await mkdir(cache, { recursive: true });
@@ -142,7 +151,7 @@ async function main(): Promise<void> {
   const started = new AsyncDisposableStack();
   const work = async () => {
     const running = await bringUp(chosen, folder, started);
-    return chosen.headless ? drive(running) : stayUp(running);
+    return chosen.headless ? drive(running).catch((error) => failed(running, error)) : stayUp(running);
   };
   let outcome: Paid | 'interrupted' | undefined;
   try {
