@@ -156,3 +156,72 @@ export interface KeygenResult {
   /** Y1, Y2, Y3, 33 bytes each. */
   verifyingShares: readonly [Uint8Array, Uint8Array, Uint8Array];
 }
+
+export interface SignedMessage {
+  /** x-only key, 32 bytes. */
+  readonly publicKey: Uint8Array;
+  readonly message: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/** Arithmetic on shares between epochs and in repair (DESIGN section 5). A sum or share of zero -> `BadEncoding`. */
+export interface ShareArithmetic {
+  /** Sum of 1 to 64 secrets mod n, such as share 3 + 3a, or the parts that a repair's helper holds. */
+  sumSecrets(secrets: readonly Secret[]): Secret;
+
+  /** From both parties' contributions to the slope of g(x) = a*x: a, what the recovery share gains (3a), and a*G. */
+  refreshDelta(contributions: readonly [Secret, Secret]): {
+    delta: Secret;
+    recoveryDelta: Secret;
+    slope: Uint8Array;
+  };
+
+  /** share + id*delta, and its verifying share. */
+  refreshShare(args: { id: PartyId; share: Secret; delta: Secret }): {
+    share: Secret;
+    verifyingShare: Uint8Array;
+  };
+
+  /**
+   * A helper's first step: lambda*share = kept + sent, lambda being its Lagrange coefficient at `target` with the other
+   * `helper`. `sent` goes to the other helper; `kept` and what comes back are summed and go to the target.
+   * `randomness`: 32 fresh bytes.
+   */
+  repairSplit(args: {
+    id: PartyId;
+    helper: PartyId;
+    target: PartyId;
+    share: Secret;
+    randomness: Uint8Array;
+  }): {
+    kept: Secret;
+    sent: Secret;
+  };
+
+  /** The lost share from both helpers' sums. Not the one of `verifyingShare` -> `RepairedShareMismatch`. */
+  repairFinish(args: { sums: readonly [Secret, Secret]; verifyingShare: Uint8Array }): Secret;
+}
+
+/** Public derivation in bulk, in variable time. Points are 33 bytes; infinity -> `BadEncoding`. */
+export interface PublicDerivation {
+  /** parent + I_L*G for each I_L of BIP-32 (refused at >= n). */
+  deriveChildrenVar(parent: Uint8Array, tweaks: readonly Uint8Array[]): Uint8Array[];
+
+  /** BIP-341 output keys with their parity: even-Y form of each key + H_TapTweak(x || root)*G. Root of 0 or 32 bytes. */
+  outputKeysVar(internalKeys: readonly Uint8Array[], merkleRoot: Uint8Array): Uint8Array[];
+
+  /** Y_i = K0 + i*F. */
+  verifyingSharesVar(groupKey: Uint8Array, slope: Uint8Array): readonly [Uint8Array, Uint8Array, Uint8Array];
+
+  /** Sum of 1 to 128 points. */
+  sumPointsVar(points: readonly Uint8Array[]): Uint8Array;
+}
+
+/** All that the WebAssembly module does. */
+export interface SignerModule extends Signer, ShareArithmetic, PublicDerivation {
+  /** True when every signature is valid, by one multiplication for 16 of them. */
+  schnorrVerifyBatch(list: readonly SignedMessage[]): boolean;
+
+  /** x of secret*point, in constant time: 32 bytes. */
+  ecdhX(secret: Secret, point: Uint8Array): Secret;
+}

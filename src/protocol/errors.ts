@@ -27,6 +27,7 @@ export type ErrorCode =
   | 'AttemptBurned'
   | 'AttemptReused'
   | 'EpochStale'
+  | 'RepairedShareMismatch' // the helpers' sums are not the lost share
   // channel and enrolment
   | 'WrongCosignerKey'
   | 'ChannelClosed'

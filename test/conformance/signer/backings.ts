@@ -1,5 +1,7 @@
 import { createNobleSigner } from '../../../src/crypto/nobleSigner.ts';
 import type { Signer } from '../../../src/crypto/signer.ts';
+import { createWasmSigner, loadWasmSigner } from '../../../src/crypto/wasmSigner.ts';
+import { buildVariant } from '../../../wasm/build.ts';
 
 export interface Backing {
   readonly name: string;
@@ -14,3 +16,19 @@ const asked = process.env.SIGNER_SESSIONS;
 export const sessionsOr = (usual: number): number => (asked === undefined ? usual : Number(asked));
 
 export const noble: Backing = { name: 'noble', create: createNobleSigner, sessions: sessionsOr(30) };
+
+export const wasm: Backing = {
+  name: 'wasm',
+  create: loadWasmSigner,
+  sessions: sessionsOr(30),
+};
+
+/** The same sources with the run-time checks of their invariants. */
+export const wasmChecked: Backing = {
+  name: 'wasm, checked build',
+  create: () => {
+    const bytes = buildVariant({ name: 'signer-checked', entry: 'index.ts', define: ['CHECKS'] });
+    return createWasmSigner(new WebAssembly.Instance(new WebAssembly.Module(bytes), {})).signer;
+  },
+  sessions: sessionsOr(10),
+};

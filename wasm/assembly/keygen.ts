@@ -1,0 +1,262 @@
+/**
+ * PedPop keygen with t = 2 over ids 1..3 (DESIGN section 2): polynomials, proofs of knowledge, sub-shares, and what
+ * every party derives from the three commitments.
+ */
+import { baseMultiply, baseMultiplyPair } from './comb';
+import { multiplyVar } from './ecmult';
+import {
+  BAD_ENCODING,
+  BAD_IDENTIFIER,
+  BAD_PROOF,
+  BAD_SHARE,
+  blame,
+  OK,
+  TRANSCRIPT_MISMATCH,
+} from './errors';
+import { equal, FE, mul } from './field';
+import {
+  addLanes,
+  bothLanesToAffine,
+  decodePairVar,
+  encode,
+  isInfinity,
+  JACOBIAN,
+  jacobianToAffine,
+  joinLanes,
+  LANES,
+  lanesFromAffine,
+  lanesToAffine,
+  liftXVar,
+  oddMask,
+  xToBytes,
+} from './group';
+import { enter, IN, leave, OUT } from './memory';
+import { SC, scAdd, scFromBytes, scIsZero, scMul, scNeg, scNegIf, scToBytes, scZero } from './scalar';
+import { fieldHashFinal, fieldHashInit, SHA, shaUpdate } from './sha256';
+import {
+  close,
+  COMMITMENT,
+  findFree,
+  FIRST,
+  indexOf,
+  open,
+  OWNER,
+  POLYNOMIALS,
+  POLYNOMIALS_END,
+  SECOND,
+  slotAt,
+} from './slots';
+import { DKG, DKG_LENGTH } from './texts.generated';
+import { sameBytes } from './tweak';
+
+/** c = hash_to_field(id || phi0 || 02 || x(R)), DST SUITE + 'dkg' + lowercase hex(session). */
+function proofChallenge(c: usize, id: i32, session: usize, phi0: usize, rx: usize): void {
+  const frame = enter(SHA + 112 + 72);
+  const ctx = frame;
+  const dst = frame + SHA;
+  const head = dst + 112;
+  memory.copy(dst, DKG, DKG_LENGTH);
+  for (let i: usize = 0; i < 32; i++) {
+    const byte = load<u8>(session + i);
+    store<u8>(dst + DKG_LENGTH + 2 * i, hexDigit(byte >> 4));
+    store<u8>(dst + DKG_LENGTH + 2 * i + 1, hexDigit(byte & 15));
+  }
+  memory.fill(head, 0, 31);
+  store<u8>(head, <u8>id, 31);
+  store<u8>(head, 2, 32);
+  fieldHashInit(ctx);
+  shaUpdate(ctx, head, 32);
+  shaUpdate(ctx, phi0, 33);
+  shaUpdate(ctx, head + 32, 1);
+  shaUpdate(ctx, rx, 32);
+  fieldHashFinal(c, ctx, dst, DKG_LENGTH + 64);
+  leave(frame);
+}
+
+function hexDigit(value: u8): u8 {
+  return value < 10 ? 48 + value : 87 + value;
+}
+
+/**
+ * Session at IN, 96 random bytes at IN + 32 -> commitment (66) and proof (64) at OUT; returns the polynomial's handle.
+ */
+export function keygenCommit(id: i32): i32 {
+  if (id < 1 || id > 3) return BAD_IDENTIFIER;
+  const frame = enter(4 * SC + 2 * LANES + 3 * FE);
+  const f0 = frame;
+  const f1 = f0 + SC;
+  const k = f1 + SC;
+  const c = k + SC;
+  const lanes = c + SC;
+  const point = lanes + LANES;
+  for (let i: usize = 0; i < 3; i++) {
+    scFromBytes(f0 + i * SC, IN + 32 + 32 * i);
+    if (scIsZero(f0 + i * SC)) return BAD_ENCODING;
+  }
+  const index = findFree(POLYNOMIALS, POLYNOMIALS_END);
+  if (index < 0) return index;
+  baseMultiplyPair(lanes, f0, f1);
+  bothLanesToAffine(point, point + FE, lanes);
+  encode(OUT, point);
+  encode(OUT + 33, point + FE);
+  baseMultiply(lanes, k);
+  lanesToAffine(point, lanes);
+  scNegIf(k, k, oddMask(point));
+  xToBytes(OUT + 66, point);
+  proofChallenge(c, id, IN, OUT, OUT + 66);
+  scMul(c, c, f0);
+  scAdd(c, c, k);
+  scToBytes(OUT + 98, c);
+  const slot = slotAt(index);
+  scToBytes(slot + FIRST, f0);
+  scToBytes(slot + SECOND, f1);
+  memory.copy(slot + COMMITMENT, OUT, 66);
+  store<u8>(slot + OWNER, <u8>id);
+  leave(frame);
+  return open(index);
+}
+
+/** Session at IN, commitment (66) at IN + 32, proof (64) at IN + 98: mu*G - c*phi0 = R. */
+export function keygenVerifyProof(id: i32): i32 {
+  if (id < 1 || id > 3) return BAD_IDENTIFIER;
+  const frame = enter(2 * SC + 3 * FE + JACOBIAN + 32);
+  const mu = frame;
+  const c = mu + SC;
+  const phis = c + SC;
+  const r = phis + 2 * FE;
+  const sum = r + FE;
+  const x = sum + JACOBIAN;
+  const proof = IN + 98;
+  if (decodePairVar(phis, phis + FE, IN + 32, IN + 65) != 3) return blame(BAD_ENCODING, id);
+  if (!liftXVar(r, proof, 0) || !scFromBytes(mu, proof + 32)) return blame(BAD_ENCODING, id);
+  proofChallenge(c, id, IN, IN + 32, proof);
+  scNeg(c, c);
+  let right = false;
+  if (multiplyVar(sum, mu, c, phis, 1)) {
+    jacobianToAffine(r, sum);
+    xToBytes(x, r);
+    right = oddMask(r) == 0 && sameBytes(x, proof, 32);
+  }
+  leave(frame);
+  return right ? OK : blame(BAD_PROOF, id);
+}
+
+/** r = f(at) of the polynomial in the slot. */
+function evaluate(r: usize, slot: usize, at: i32): void {
+  const f1 = enter(SC);
+  scFromBytes(r, slot + FIRST);
+  scFromBytes(f1, slot + SECOND);
+  for (let i = 0; i < at; i++) scAdd(r, r, f1);
+  leave(f1);
+}
+
+/** f(recipient), 32 bytes at OUT. */
+export function keygenShareFor(handle: i32, recipient: i32): i32 {
+  const index = indexOf(handle, POLYNOMIALS, POLYNOMIALS_END);
+  if (index < 0) return index;
+  if (recipient < 1 || recipient > 3) return BAD_IDENTIFIER;
+  const f = enter(SC);
+  evaluate(f, slotAt(index), recipient);
+  scToBytes(OUT, f);
+  leave(f);
+  return OK;
+}
+
+export function dropPolynomial(handle: i32): void {
+  const index = indexOf(handle, POLYNOMIALS, POLYNOMIALS_END);
+  if (index >= 0) close(index);
+}
+
+/** r = p + at*q in each lane, at = 1..3. */
+function lineAt(r: usize, p: usize, q: usize, at: i32): void {
+  const t = enter(LANES);
+  addLanes(t, p, q);
+  for (let i = 1; i < at; i++) addLanes(t, t, q);
+  memory.copy(r, t, LANES);
+  leave(t);
+}
+
+/** Points of lane 0 are equal; both finite or both infinity. */
+function equalLanes(p: usize, q: usize): bool {
+  const frame = enter(2 * FE);
+  const a = frame;
+  const b = frame + FE;
+  let same = isInfinity(p, 0) == isInfinity(q, 0) ? 1 : 0;
+  for (let i: usize = 0; i < 2 * FE; i += FE) {
+    mul(a, p + i, q + 2 * FE);
+    mul(b, q + i, p + 2 * FE);
+    same &= equal(a, b, 0);
+  }
+  leave(frame);
+  return same != 0;
+}
+
+/**
+ * Three commitments (66 each) at IN, sub-shares of ids 1, 2, 3 (32 each) at IN + 198; `id` holds the own polynomial in
+ * `slot`, whose sub-share is computed, or slot is 0 and all three are given. Checks each given sub-share against its
+ * commitment, then writes share (32), K0 (33), Y1, Y2, Y3 (33 each) to OUT.
+ */
+function sumShares(id: i32, slot: usize): i32 {
+  const frame = enter(3 * 2 * LANES + 6 * LANES + 4 * FE + 2 * SC);
+  const phis = frame; // phi0 and phi1 of each sender
+  const total = phis + 6 * LANES;
+  const slope = total + LANES;
+  const left = slope + LANES;
+  const right = left + LANES;
+  const pair = right + LANES;
+  const point = pair + LANES;
+  const s = point + 4 * FE;
+  const sum = s + SC;
+  for (let j: usize = 0; j < 3; j++) {
+    const commitment = IN + 66 * j;
+    if (decodePairVar(point, point + FE, commitment, commitment + 33) != 3) return blame(BAD_ENCODING, <i32>j + 1);
+    lanesFromAffine(phis + 2 * j * LANES, point);
+    lanesFromAffine(phis + (2 * j + 1) * LANES, point + FE);
+  }
+  scZero(sum);
+  for (let j: usize = 0; j < 3; j++) {
+    const from = <i32>j + 1;
+    if (slot && from == id) {
+      evaluate(s, slot, id);
+    } else {
+      if (!scFromBytes(s, IN + 198 + 32 * j) | scIsZero(s)) return blame(BAD_ENCODING, from);
+      baseMultiply(left, s);
+      lineAt(right, phis + 2 * j * LANES, phis + (2 * j + 1) * LANES, id);
+      if (!equalLanes(left, right)) return blame(BAD_SHARE, from);
+    }
+    scAdd(sum, sum, s);
+  }
+  addLanes(total, phis, phis + 2 * LANES);
+  addLanes(total, total, phis + 4 * LANES);
+  addLanes(slope, phis + LANES, phis + 3 * LANES);
+  addLanes(slope, slope, phis + 5 * LANES);
+  // (K0, Y1) and (Y2, Y3)
+  addLanes(left, total, slope);
+  joinLanes(pair, total, left);
+  addLanes(left, left, slope);
+  addLanes(right, left, slope);
+  joinLanes(left, left, right);
+  if (isInfinity(pair, 0) | isInfinity(pair, 1) | isInfinity(left, 0) | isInfinity(left, 1)) return BAD_ENCODING;
+  bothLanesToAffine(point, point + FE, pair);
+  bothLanesToAffine(point + 2 * FE, point + 3 * FE, left);
+  scToBytes(OUT, sum);
+  for (let i: usize = 0; i < 4; i++) encode(OUT + 32 + 33 * i, point + i * FE);
+  leave(frame);
+  return OK;
+}
+
+/** Consumes the polynomial whatever happens. */
+export function keygenFinish(id: i32, handle: i32): i32 {
+  const index = indexOf(handle, POLYNOMIALS, POLYNOMIALS_END);
+  if (index < 0) return index;
+  const slot = enter(136);
+  memory.copy(slot, slotAt(index), 136);
+  close(index);
+  if (load<u8>(slot, OWNER) != id) return BAD_IDENTIFIER;
+  if (!sameBytes(slot + COMMITMENT, IN + 66 * <usize>(id - 1), 66)) return TRANSCRIPT_MISMATCH;
+  return sumShares(id, slot);
+}
+
+export function sumSubShares(id: i32): i32 {
+  return id < 1 || id > 3 ? BAD_IDENTIFIER : sumShares(id, 0);
+}
