@@ -26,7 +26,8 @@ export interface Chromium {
 
 const DEADLINE = 30_000;
 const WORKER_DEADLINE = 15_000;
-const POPUP = { width: 400, height: 640 };
+/** The popup's own size (ui/styles/product.css). */
+const POPUP = { width: 360, height: 600 };
 /** No sandbox for root, who cannot have one here; and nothing that calls its maker. */
 const SILENT = [
   ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),

@@ -48,7 +48,8 @@ const DEADLINE = 30_000;
 const POLL = 50;
 /** Where the extension's pages live: fixed, so that a test can name them before it is installed. */
 const UUID = '7f3a3b52-4c1d-4d19-9a37-5d3c6a2f9e10';
-const WINDOW = { width: 400, height: 640 };
+/** The popup's own size (ui/styles/product.css). */
+const POPUP = { width: 360, height: 600 };
 
 /** Nothing that calls its maker, no first-run pages, and the extension at its fixed place. */
 const preferences = (extensionId: string, colorScheme: 'light' | 'dark'): Record<string, unknown> => ({
@@ -169,7 +170,7 @@ interface ScriptAnswer {
 
 async function openPage(send: Send, url: string): Promise<FirefoxPage> {
   const { context } = await send<{ context: string }>('browsingContext.create', { type: 'tab' });
-  await send('browsingContext.setViewport', { context, viewport: WINDOW });
+  await send('browsingContext.setViewport', { context, viewport: POPUP });
   // `wait: complete` never comes for pages of an extension: the poll below stands in for it.
   await send('browsingContext.navigate', { context, url, wait: 'none' });
 
