@@ -1,0 +1,199 @@
+/** Onboarding: one tab owns it, by a Web Lock; a second only watches. Words and password live here, in memory, and nowhere else. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { DeviceProvider, type Failure, useDeviceState } from '../device.tsx';
+import type { Host } from '../extensionHost.ts';
+import { Health } from '../parts/controls.tsx';
+import { FailureNotice } from '../parts/notice.tsx';
+import type { DeviceClient } from '../portClient.ts';
+import { wordsFor } from '../words.ts';
+import { type Cosigner, CosignerStep } from './cosigner.tsx';
+import { FormingStep } from './formingStep.tsx';
+import { HeroPage } from './page.tsx';
+import { type Guard, PasswordStep } from './password.tsx';
+import type { RecoveryActor } from './recoveryPort.ts';
+import { TypeBackStep, WordsStep } from './words.tsx';
+
+export function Onboarding({
+  client,
+  host,
+  recovery,
+}: {
+  client: DeviceClient;
+  host: Host;
+  recovery: RecoveryActor;
+}) {
+  return (
+    <DeviceProvider value={client}>
+      <Owned host={host} recovery={recovery} />
+    </DeviceProvider>
+  );
+}
+
+const LOCK = 'hoarfrost-onboarding';
+
+/** True once this tab owns onboarding, false while another does, null before either is known. */
+function useOwnership(): boolean | null {
+  const [owns, setOwns] = useState<boolean | null>(null);
+  useEffect(() => {
+    const released = new AbortController();
+    const hold = () =>
+      new Promise<void>((release) => {
+        setOwns(true);
+        released.signal.addEventListener('abort', () => release());
+      });
+    void navigator.locks.request(LOCK, { ifAvailable: true }, async (lock) => {
+      if (lock !== null) return hold();
+      setOwns(false);
+      // When the other tab is closed this one takes its place, from the beginning.
+      navigator.locks.request(LOCK, { signal: released.signal }, hold).catch(() => undefined);
+    });
+    return () => released.abort();
+  }, []);
+  return owns;
+}
+
+function Owned({ host, recovery }: { host: Host; recovery: RecoveryActor }) {
+  const owns = useOwnership();
+  const { state, error, ask } = useDeviceState();
+  const [step, setStep] = useState<
+    'welcome' | 'cosigner' | 'password' | 'words' | 'typeBack' | 'forming' | 'done'
+  >('welcome');
+  const [cosigner, setCosigner] = useState<Cosigner | null>(null);
+  const [guard, setGuard] = useState<Guard | null>(null);
+  const [words, setWords] = useState<string[]>([]);
+  const [typed, setTyped] = useState<string[]>([]);
+  const [stopped, setStopped] = useState<Failure | null>(null);
+  const latest = useRef(recovery);
+
+  const forget = () => {
+    latest.current.wipe();
+    setGuard(null);
+    setWords([]);
+    setTyped([]);
+  };
+  useEffect(() => {
+    const wipe = () => latest.current.wipe();
+    addEventListener('pagehide', wipe);
+    return () => removeEventListener('pagehide', wipe);
+  }, []);
+
+  if (state === null || owns === null) {
+    return (
+      <HeroPage title="A Bitcoin key in three places" lede="Waking the wallet…">
+        {error !== null && <FailureNotice failure={error} onRetry={ask} />}
+      </HeroPage>
+    );
+  }
+  if (step === 'done') {
+    return (
+      <HeroPage
+        title="Your wallet is ready"
+        lede="Three shares are made, and the words are wiped from this page. Two of the three sign from now on: this browser and your cosigner."
+        caption="Keep the paper where you would keep a passport. The extension never asks for the words again."
+      >
+        <Health shares={state.shares} />
+        <button type="button" class="btn btn--primary" onClick={() => host.openWallet()}>
+          Open the wallet
+        </button>
+      </HeroPage>
+    );
+  }
+  if (!owns) {
+    return (
+      <HeroPage
+        title="Another tab is setting up the wallet"
+        lede="This one only watches. Go on in the other tab; if you close it, you can start here."
+      >
+        <Health shares={state.shares} />
+      </HeroPage>
+    );
+  }
+  if (step !== 'forming' && (state.phase === 'locked' || state.phase === 'unlocked')) {
+    return (
+      <HeroPage
+        title="This browser already holds a wallet"
+        lede="It was not touched. Open it from the toolbar, or here."
+      >
+        <button type="button" class="btn btn--primary" onClick={() => host.openWallet()}>
+          Open the wallet
+        </button>
+      </HeroPage>
+    );
+  }
+  switch (step) {
+    case 'welcome':
+      return (
+        <HeroPage
+          title="A Bitcoin key in three places"
+          lede="One share here, one with a cosigner, one on paper. Any two can sign. None of them is the key."
+          caption="About four minutes. Have a pen and paper ready."
+        >
+          {stopped !== null && <FailureNotice failure={stopped} />}
+          <button type="button" class="btn btn--primary" onClick={() => setStep('cosigner')}>
+            Create a wallet
+          </button>
+        </HeroPage>
+      );
+    case 'cosigner':
+      return (
+        <CosignerStep
+          initial={cosigner}
+          onBack={() => setStep('welcome')}
+          onDone={(chosen) => {
+            setCosigner(chosen);
+            setStep('password');
+          }}
+        />
+      );
+    case 'password':
+      return (
+        <PasswordStep
+          problem={stopped?.code === 'WeakPassword' ? wordsFor('WeakPassword').happened : null}
+          onBack={() => setStep('cosigner')}
+          onDone={(chosen) => {
+            setGuard(chosen);
+            void recovery.newWords().then((fresh) => {
+              setWords(fresh);
+              setStep('words');
+            });
+          }}
+        />
+      );
+    case 'words':
+      return (
+        <WordsStep words={words} onBack={() => setStep('password')} onDone={() => setStep('typeBack')} />
+      );
+    case 'typeBack':
+      return (
+        <TypeBackStep
+          words={words}
+          recovery={recovery}
+          onBack={() => setStep('words')}
+          onDone={(all) => {
+            setTyped(all);
+            setStep('forming');
+          }}
+        />
+      );
+    case 'forming':
+      if (cosigner === null || guard === null) return null;
+      return (
+        <FormingStep
+          plan={{ ...cosigner, ...guard, words: typed }}
+          recovery={recovery}
+          cosignerHost={state.phase === 'onboarding' ? state.cosignerHost : null}
+          onDone={() => {
+            forget();
+            setStep('done');
+          }}
+          onStop={(failure) => {
+            forget();
+            setStopped(failure);
+            setStep(
+              failure?.code === 'WeakPassword' ? 'password' : failure === null ? 'welcome' : 'cosigner',
+            );
+          }}
+        />
+      );
+  }
+}

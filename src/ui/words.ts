@@ -1,0 +1,315 @@
+/**
+ * What every error says: what happened, what is safe, what to do next, in that order. No code in the sentence; the
+ * code goes into the saved report.
+ */
+import type { ErrorCode } from '../protocol/errors.ts';
+
+export interface ErrorWords {
+  happened: string;
+  safe: string;
+  next: string;
+}
+
+const NOTHING_SIGNED = 'Nothing was signed. Nothing left your wallet.';
+const MONEY_SAFE = 'Your money is safe.';
+const NO_WALLET_MADE = 'No wallet was made.';
+
+const STRANGE_MESSAGE: ErrorWords = {
+  happened: 'A message came in a form that cannot be right.',
+  safe: `It was not used. ${MONEY_SAFE}`,
+  next: 'Try again. If it stays so, update this extension and your cosigner to the same version.',
+};
+const DIFFERENT_VERSION: ErrorWords = {
+  happened: 'Your cosigner speaks another version than this browser.',
+  safe: 'Nothing was exchanged but the greeting.',
+  next: 'Update this extension and your cosigner, then try again.',
+};
+const KEYGEN_STOPPED: ErrorWords = {
+  happened: 'The three shares did not agree on one record.',
+  safe: `${NO_WALLET_MADE} Nothing of it was kept.`,
+  next: 'Form the shares again. If it stops a second time, check the pairing link with whoever runs the cosigner.',
+};
+const SIGNATURE_WRONG: ErrorWords = {
+  happened: 'Your cosigner answered with a signature that does not fit.',
+  safe: NOTHING_SIGNED,
+  next: 'Try again. If it stays so, ask whoever runs the cosigner.',
+};
+const START_SIGNING_AGAIN: ErrorWords = {
+  happened: 'This attempt to sign is used up.',
+  safe: 'One-time numbers are never used twice. Nothing was sent twice.',
+  next: 'Send it again from Review; it starts with new one-time numbers.',
+};
+
+const WORDS: Record<ErrorCode, ErrorWords> = {
+  BadEncoding: STRANGE_MESSAGE,
+  TooLarge: {
+    happened: 'A message was larger than either side accepts.',
+    safe: `It was not used. ${MONEY_SAFE}`,
+    next: 'If you were sending, send a smaller amount, so that fewer coins are needed.',
+  },
+  UnknownMessage: STRANGE_MESSAGE,
+  WrongVersion: DIFFERENT_VERSION,
+  WrongSuite: DIFFERENT_VERSION,
+
+  BadDegree: KEYGEN_STOPPED,
+  BadProof: KEYGEN_STOPPED,
+  BadShare: {
+    happened: 'A share that came in does not fit the key.',
+    safe: `It was not used. ${MONEY_SAFE}`,
+    next: 'Try again. If it stays so, ask whoever runs the cosigner.',
+  },
+  RepairedShareMismatch: {
+    happened: 'The share that was made anew does not fit the key.',
+    safe: 'It was thrown away. The shares that you have are as they were.',
+    next: 'Try again. If it stays so, ask whoever runs the cosigner.',
+  },
+  BadIdentifier: KEYGEN_STOPPED,
+  BadCertificate: KEYGEN_STOPPED,
+  BadSignature: SIGNATURE_WRONG,
+  WrongSession: {
+    happened: 'An answer belonged to an earlier attempt.',
+    safe: 'It was not used. Nothing of the earlier attempt was kept.',
+    next: 'Start again from here.',
+  },
+  WrongContext: KEYGEN_STOPPED,
+  TranscriptMismatch: KEYGEN_STOPPED,
+  Pending: {
+    happened: 'Not all three have signed the record of your key yet.',
+    safe: 'No address is shown before that, so no money can go astray.',
+    next: 'Stay connected for a moment, then try again.',
+  },
+  SessionUnknown: {
+    happened: 'Your cosigner no longer knows this attempt.',
+    safe: 'It forgets unfinished attempts, so nothing of it is left.',
+    next: 'Start again from here.',
+  },
+  NonceConsumed: START_SIGNING_AGAIN,
+  KeyMismatch: {
+    happened: 'An address of this payment is not the one that your key gives.',
+    safe: NOTHING_SIGNED,
+    next: 'Do not try again here. Lock the wallet and ask whoever runs the cosigner.',
+  },
+  MessageMismatch: {
+    happened: 'Your cosigner read a different payment.',
+    safe: `${NOTHING_SIGNED} Either this browser or the cosigner is showing something untrue.`,
+    next: 'Do not try again here. Check the address on another device and lock this wallet.',
+  },
+  AttemptBurned: START_SIGNING_AGAIN,
+  AttemptReused: START_SIGNING_AGAIN,
+  EpochStale: {
+    happened: 'This browser holds an old share. Your cosigner has moved on to a newer one.',
+    safe: 'The old share cannot sign, so nothing can be sent from here.',
+    next: 'If you restored an old browser profile, go back to the newer one.',
+  },
+
+  WrongCosignerKey: {
+    happened: 'Someone else answers in place of your cosigner.',
+    safe: 'Nothing was said to them. This browser accepts only the fingerprint it knows.',
+    next: 'Compare the fingerprint with your cosigner’s own screen. If it differs, paste the link again.',
+  },
+  ChannelClosed: {
+    happened: 'The connection ended in the middle.',
+    safe: 'Nothing was sent twice.',
+    next: 'Try again.',
+  },
+  CosignerUnreachable: {
+    happened: 'Your cosigner does not answer.',
+    safe: `${MONEY_SAFE} You can still receive.`,
+    next: 'Check your connection and that the cosigner runs, then try again.',
+  },
+  TlsUntrusted: {
+    happened: 'The browser does not trust the certificate of your cosigner.',
+    safe: 'Nothing was said to it.',
+    next: 'Whoever runs the cosigner needs a certificate that this browser trusts.',
+  },
+  DeadlineExceeded: {
+    happened: 'It took too long, so the wallet stopped waiting.',
+    safe: `${MONEY_SAFE} Nothing was sent twice.`,
+    next: 'Try again.',
+  },
+  OutOfSequence: {
+    happened: 'Messages came in the wrong order.',
+    safe: 'They were not used.',
+    next: 'Try again; it starts over with a fresh connection.',
+  },
+  TokenExpired: {
+    happened: 'This pairing link has run out.',
+    safe: `It was for one use. ${NO_WALLET_MADE}`,
+    next: 'Ask your cosigner for a new link and paste it.',
+  },
+  TokenUnknown: {
+    happened: 'Your cosigner does not know this pairing link, or it was used before.',
+    safe: NO_WALLET_MADE,
+    next: 'Ask your cosigner for a new link and paste it.',
+  },
+  NotEnrolled: {
+    happened: 'Your cosigner does not know this browser.',
+    safe: MONEY_SAFE,
+    next: 'Check that it is the same cosigner as before. If its data was lost, ask whoever runs it.',
+  },
+  RateLimited: {
+    happened: 'Your cosigner asks for a pause.',
+    safe: 'Nothing was signed and your payment is kept.',
+    next: 'Wait a moment, then try again.',
+  },
+  Unauthorised: {
+    happened: 'Your cosigner did not accept the proof of this browser’s share.',
+    safe: NOTHING_SIGNED,
+    next: 'Lock and unlock the wallet, then try again.',
+  },
+
+  BadAddress: {
+    happened: 'This is not a Bitcoin address.',
+    safe: 'A letter may be wrong or missing.',
+    next: 'Paste it again.',
+  },
+  WrongNetwork: {
+    happened: 'This belongs to another network.',
+    safe: 'Money sent across networks would be lost, so it stops here.',
+    next: 'Ask for an address, or a link, of the network that this wallet is on.',
+  },
+  Dust: {
+    happened: 'This is less than the network carries.',
+    safe: NOTHING_SIGNED,
+    next: 'Send at least 330 sats.',
+  },
+  InsufficientFunds: {
+    happened: 'There is not enough in this wallet, fee included.',
+    safe: NOTHING_SIGNED,
+    next: 'Send less, or send all. What is still arriving counts once it is in a block.',
+  },
+  BadAmount: {
+    happened: 'This is not an amount.',
+    safe: NOTHING_SIGNED,
+    next: 'Write whole sats, or BTC with a point.',
+  },
+  BadFee: {
+    happened: 'This fee rate cannot be used.',
+    safe: NOTHING_SIGNED,
+    next: 'Choose one of the rates, or write one that the network accepts.',
+  },
+  BadPsbt: {
+    happened: 'The payment could not be read.',
+    safe: NOTHING_SIGNED,
+    next: 'Make it again from Send.',
+  },
+  ForeignInput: {
+    happened: 'The payment would spend a coin that is not of this wallet.',
+    safe: NOTHING_SIGNED,
+    next: 'Make it again from Send.',
+  },
+  SighashRefused: {
+    happened: 'The payment asks for a kind of signature that could be misused.',
+    safe: NOTHING_SIGNED,
+    next: 'Make it again from Send.',
+  },
+  PolicyRefused: {
+    happened: 'Your cosigner refuses: it is outside your rules.',
+    safe: NOTHING_SIGNED,
+    next: 'Send less, or wait until the limit frees up.',
+  },
+  BroadcastRejected: {
+    happened: 'The network did not take this payment.',
+    safe: 'It is signed, but so far nobody has been paid.',
+    next: 'Read the balance again, then send it anew with a higher fee.',
+  },
+
+  WrongPassword: {
+    happened: 'That is not the password.',
+    safe: 'Your share stays locked.',
+    next: 'Type it again. Your recovery words do not belong here.',
+  },
+  WeakPassword: {
+    happened: 'This password is too easy to guess.',
+    safe: NO_WALLET_MADE,
+    next: 'Choose a longer one. Four plain words will do.',
+  },
+  BadWords: {
+    happened: 'These are not the recovery words of this wallet.',
+    safe: 'The share is not made before they fit.',
+    next: 'Compare them with your paper, one by one.',
+  },
+  BadPairing: {
+    happened: 'This is not a pairing link.',
+    safe: 'Nothing was connected.',
+    next: 'Copy it whole from your cosigner. It begins with hoarfrost:',
+  },
+  AlreadyPaired: {
+    happened: 'This wallet already has a cosigner.',
+    safe: 'It was not changed.',
+    next: 'A pairing link is for a new wallet only.',
+  },
+  Locked: {
+    happened: 'The wallet has locked itself.',
+    safe: `${MONEY_SAFE} Nothing was sent.`,
+    next: 'Unlock it and go on.',
+  },
+  NoWallet: {
+    happened: 'There is no wallet in this browser yet.',
+    safe: 'Nothing is missing.',
+    next: 'Create one first.',
+  },
+  WalletExists: {
+    happened: 'This browser already holds a wallet.',
+    safe: 'It was not touched.',
+    next: 'Open it from the toolbar.',
+  },
+  VaultDamaged: {
+    happened: 'What this browser stored of its share cannot be read.',
+    safe: 'Your words and your cosigner still hold two of the three shares.',
+    next: 'Do not delete anything. Restart the browser and try again.',
+  },
+  OtherTab: {
+    happened: 'Another tab is setting up the wallet.',
+    safe: 'The two cannot get in each other’s way.',
+    next: 'Go on in that tab, or close it and try again here.',
+  },
+
+  ChainUnavailable: {
+    happened: 'Your cosigner cannot read the chain at present.',
+    safe: `${MONEY_SAFE} What you see may be older than the newest block.`,
+    next: 'Try again in a minute.',
+  },
+  StoreUnavailable: {
+    happened: 'Your cosigner cannot reach its own records at present.',
+    safe: NOTHING_SIGNED,
+    next: 'Try again in a minute. If it stays so, ask whoever runs it.',
+  },
+  ShareUnrecoverable: {
+    happened: 'Your cosigner has lost its share.',
+    safe: 'This browser and your words still hold two of the three.',
+    next: 'Ask whoever runs the cosigner. Until it has a share again, nothing can be sent from here.',
+  },
+  BadConfiguration: {
+    happened: 'Your cosigner is not set up for this.',
+    safe: MONEY_SAFE,
+    next: 'Ask whoever runs it to look at its settings.',
+  },
+  Internal: {
+    happened: 'Something went wrong inside the wallet.',
+    safe: `${MONEY_SAFE} Nothing was sent twice.`,
+    next: 'Try again. If it stays so, restart the browser.',
+  },
+};
+
+/** A cosigner of a later version may send a code that is not ours: it reads as `Internal`. */
+export function wordsFor(code: ErrorCode): ErrorWords {
+  return Object.hasOwn(WORDS, code) ? WORDS[code] : WORDS.Internal;
+}
+
+/** The three sentences in one, for a status line. */
+export function sentenceFor(code: ErrorCode): string {
+  const { happened, safe, next } = wordsFor(code);
+  return `${happened} ${safe} ${next}`;
+}
+
+/** A rule of the policy that stopped or delayed a payment, by the name that the verdict carries. */
+export function ruleWords(rule: string): string {
+  const known: Record<string, string> = {
+    window: 'over daily limit',
+    perTransaction: 'over the limit for one payment',
+    feeAbsolute: 'the fee is over your cap',
+    feeRate: 'the fee rate is over your cap',
+  };
+  return Object.hasOwn(known, rule) ? (known[rule] ?? rule) : 'outside your rules';
+}
