@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { localTls } from '../../scripts/setup/ca.ts';
+import { cache } from '../../scripts/setup/paths.ts';
 import type { Account } from '../../src/bitcoin/descriptor.ts';
 import { buildPayment, finalize, parsePsbt } from '../../src/bitcoin/psbt.ts';
 import { sighashes } from '../../src/bitcoin/sighash.ts';
@@ -116,9 +117,12 @@ export interface StartOptions {
   halfOpen?: number;
   signer?: Signer;
   random?: Random;
+  /** Puts something of the test around a part. */
+  around?: (cosigner: Cosigner) => Cosigner;
 }
 
-export const testTls = localTls(join(tmpdir(), 'hoarfrost-test-tls'));
+/** One folder a worker: two that make it at once would take it from each other. */
+export const testTls = localTls(join(cache, `tls-test-${process.env.VITEST_POOL_ID ?? 0}`));
 
 export function testFolder(): string {
   return mkdtempSync(join(tmpdir(), 'cosigner-'));
@@ -135,7 +139,7 @@ export async function startCosigner(options: StartOptions): Promise<Running> {
   const tls = await testTls;
   const logLines: string[] = [];
   const chain = new TestChain();
-  const cosigner: Cosigner = {
+  const parts: Cosigner = {
     network: 'regtest',
     identity: await openIdentity(folder, true, signer, random),
     store: openSqlite(join(folder, 'cosigner.sqlite')),
@@ -148,6 +152,7 @@ export async function startCosigner(options: StartOptions): Promise<Running> {
     tokenUse: new TokenUse(),
     wallets: new Wallets(),
   };
+  const cosigner = options.around?.(parts) ?? parts;
   const listener = await Listener.open(cosigner, {
     cert: readFileSync(tls.certFile),
     key: readFileSync(tls.keyFile),
