@@ -33,8 +33,11 @@ export interface FirefoxPage {
   evaluate<R, A extends readonly unknown[]>(run: (...args: A) => R, ...args: A): Promise<Awaited<R>>;
   /** Waits until the function gives something truthy, and gives that. */
   waitFor<R, A extends readonly unknown[]>(run: (...args: A) => R, ...args: A): Promise<Awaited<R>>;
-  /** Presses the middle of the first element of a CSS selector, once it is shown and enabled. */
-  click(selector: string): Promise<void>;
+  /**
+   * Presses the middle of the first element of a CSS selector, once it is shown and enabled; with `name`, of the
+   * first whose text or label is that.
+   */
+  click(selector: string, name?: string): Promise<void>;
   /** Clicks a field and types into it. */
   type(selector: string, text: string): Promise<void>;
   /** Presses one key: a character, or a WebDriver key code such as `\uE007` for Enter. */
@@ -203,8 +206,8 @@ async function openPage(send: Send, url: string): Promise<FirefoxPage> {
         await sleep(POLL);
       }
     },
-    async click(selector) {
-      const place = await page.waitFor(middle, selector);
+    async click(selector, name) {
+      const place = await page.waitFor(middle, selector, name);
       await send('input.performActions', {
         context,
         actions: [
@@ -238,8 +241,10 @@ async function openPage(send: Send, url: string): Promise<FirefoxPage> {
 }
 
 /** Where to press an element: only where it is shown, enabled and not covered. Runs in the page. */
-function middle(selector: string): { x: number; y: number } | undefined {
-  const element = document.querySelector<HTMLElement>(selector);
+function middle(selector: string, name?: string | null): { x: number; y: number } | undefined {
+  const element = [...document.querySelectorAll<HTMLElement>(selector)].find(
+    ({ ariaLabel, textContent }) => name == null || ariaLabel === name || textContent.trim() === name,
+  );
   if (!element || element.matches(':disabled, [aria-disabled="true"]')) return undefined;
   element.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
   const box = element.getBoundingClientRect();
