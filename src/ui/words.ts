@@ -297,11 +297,7 @@ export function wordsFor(code: ErrorCode): ErrorWords {
   return Object.hasOwn(WORDS, code) ? WORDS[code] : WORDS.Internal;
 }
 
-/** The three sentences in one, for a status line. */
-export function sentenceFor(code: ErrorCode): string {
-  const { happened, safe, next } = wordsFor(code);
-  return `${happened} ${safe} ${next}`;
-}
+export const ALL_CODES = Object.keys(WORDS) as ErrorCode[];
 
 /** A rule of the policy that stopped or delayed a payment, by the name that the verdict carries. */
 export function ruleWords(rule: string): string {

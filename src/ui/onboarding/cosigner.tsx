@@ -58,7 +58,7 @@ export function CosignerStep({
     if (answered) return onDone({ uri: uri.trim(), network });
     const view = await connect.run({ uri: uri.trim(), network });
     if (view === null) return;
-    setLink(view);
+    setLink({ ...view, network: link.network });
     setAnswered(true);
   };
   const bad = read.error !== null;

@@ -204,7 +204,14 @@ function Sent({
           <dl class="facts">
             <div>
               <dt>Signed by</dt>
-              <dd>Device and cosigner{progress?.signMs != null && `, in ${tookText(progress.signMs)}`}</dd>
+              <dd>
+                Device and cosigner
+                {progress?.signMs != null && (
+                  <data class="took" value={progress.signMs}>
+                    , in {tookText(progress.signMs)}
+                  </data>
+                )}
+              </dd>
             </div>
             <div>
               <dt>Fee</dt>

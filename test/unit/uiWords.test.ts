@@ -1,0 +1,21 @@
+import { describe, expect, it } from 'vitest';
+import type { ErrorCode } from '../../src/protocol/errors.ts';
+import { ALL_CODES, ruleWords, wordsFor } from '../../src/ui/words.ts';
+
+describe('what every error says', () => {
+  it.each(ALL_CODES)('%s: what happened, what is safe, what to do next', (code) => {
+    const { happened, safe, next } = wordsFor(code);
+    for (const sentence of [happened, safe, next]) {
+      expect(sentence).toMatch(/^[A-Z].*[.:?]$/);
+      expect(sentence).not.toMatch(/!|\b(oops|successfully|please|simply|we|error)\b/i);
+      expect(sentence).not.toMatch(/\b(nonce|PSBT|sighash|shard|key part)\b/i);
+      expect(sentence).not.toContain(code);
+    }
+  });
+
+  it('has words for a code it does not know', () => {
+    expect(wordsFor('FromTheFuture' as ErrorCode)).toEqual(wordsFor('Internal'));
+    expect(wordsFor('constructor' as ErrorCode)).toEqual(wordsFor('Internal'));
+    expect(ruleWords('constructor')).toBe(ruleWords('a rule of the future'));
+  });
+});
