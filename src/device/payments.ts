@@ -72,7 +72,8 @@ export class Payments {
   static async open(parts: PaymentParts): Promise<Payments> {
     const rows = await parts.db.all('requests');
     const rejected = rows.filter((row) => row.state === 'requested' && row.pressedAt === null);
-    await parts.db.write(rejected.map(({ id }) => ({ store: 'requests', key: id, value: null })));
+    if (rejected.length > 0)
+      await parts.db.write(rejected.map(({ id }) => ({ store: 'requests', key: id, value: null })));
     return new Payments(
       parts,
       rows.filter((row) => !rejected.includes(row)),
