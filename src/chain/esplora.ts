@@ -176,7 +176,7 @@ export function createEsplora(options: EsploraOptions): ChainSource {
     tip.height = json.height(json.object(await getJson(`/block/${tip.hash}`, signal)).height);
     const paths = new Map<string, OwnPath>();
     const seen = new Map<string, EsploraTx>();
-    const utxos: { utxo: Utxo; path: OwnPath; script: Uint8Array }[] = [];
+    const utxos = new Map<string, { utxo: Utxo; path: OwnPath; script: Uint8Array }>();
 
     const visit = async (address: string): Promise<AddressFacts | null> => {
       const facts = await look(address, remembered.addresses.get(address), tip, signal);
@@ -186,7 +186,11 @@ export function createEsplora(options: EsploraOptions): ChainSource {
     const found = (path: OwnPath, script: Uint8Array, facts: AddressFacts): void => {
       paths.set(hex.encode(script), path);
       for (const tx of facts.transactions) seen.set(tx.txid, tx);
-      for (const utxo of facts.utxos) utxos.push({ utxo, path, script });
+      for (const utxo of facts.utxos) {
+        const id = outpointText(utxo.outpoint);
+        if (utxos.has(id)) json.refuse('a coin twice');
+        utxos.set(id, { utxo, path, script });
+      }
     };
     const nextReceive = await scanBranch(account, 0, visit, found);
     const nextChange = await scanBranch(account, 1, visit, found);
@@ -196,7 +200,7 @@ export function createEsplora(options: EsploraOptions): ChainSource {
     return {
       height: tip.height,
       tip: tip.hash,
-      coins: utxos
+      coins: [...utxos.values()]
         .map(({ utxo, path, script }) => coinOf(utxo, path, script, seen.get(utxo.outpoint.txid)))
         .sort((a, b) => (a.value > b.value ? -1 : a.value < b.value ? 1 : 0))
         .slice(0, COINS_MAX),

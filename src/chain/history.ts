@@ -35,6 +35,10 @@ export function isCoinbase(tx: Transaction): boolean {
 export function newestFirst(entries: readonly HistoryEntry[]): HistoryEntry[] {
   const age = ({ height }: HistoryEntry) => (height === 0 ? Number.POSITIVE_INFINITY : height);
   return [...entries]
-    .sort((a, b) => (age(a) === age(b) ? b.time - a.time : age(b) - age(a)))
+    .sort((a, b) => {
+      if (age(a) !== age(b)) return age(b) - age(a);
+      if (a.time !== b.time) return b.time - a.time;
+      return a.txid < b.txid ? -1 : 1;
+    })
     .slice(0, HISTORY_MAX);
 }

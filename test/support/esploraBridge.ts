@@ -1,0 +1,228 @@
+/**
+ * Esplora's REST over a regtest node, for tests: real blocks, real mempool, real refusals, in the JSON shapes of
+ * Blockstream's esplora. It indexes the chain by reading each block once; a reorg makes it start over.
+ */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type Regtest, RpcError } from '../../scripts/setup/regtest.ts';
+
+/** A transaction as getblock 3 and getrawtransaction 2 have it. */
+interface NodeTx {
+  txid: string;
+  hex: string;
+  version: number;
+  locktime: number;
+  size: number;
+  weight: number;
+  fee?: number;
+  vin: {
+    coinbase?: string;
+    txid?: string;
+    vout?: number;
+    scriptSig?: { hex: string };
+    txinwitness?: string[];
+    sequence: number;
+    prevout?: { value: number; scriptPubKey: { hex: string; address?: string } };
+  }[];
+  vout: { value: number; n: number; scriptPubKey: { hex: string; address?: string } }[];
+}
+interface Placed {
+  tx: NodeTx;
+  block: { hash: string; height: number; time: number } | null;
+}
+
+export interface EsploraBridge {
+  /** `http://127.0.0.1:PORT/api`. */
+  url: string;
+  /** Paths asked for since the last look. */
+  asked(): string[];
+  /** From now on, answers to paths that match are made by `lie` from the true one. */
+  lie(path: RegExp, lie: ((truth: unknown) => unknown) | null): void;
+  stop(): Promise<void>;
+}
+
+const sats = (btc: number): number => Math.round(btc * 1e8);
+
+function shape({ tx, block }: Placed): unknown {
+  return {
+    txid: tx.txid,
+    version: tx.version,
+    locktime: tx.locktime,
+    vin: tx.vin.map((input) => ({
+      txid: input.txid ?? '0'.repeat(64),
+      vout: input.vout ?? 0xffff_ffff,
+      prevout: input.prevout
+        ? {
+            scriptpubkey: input.prevout.scriptPubKey.hex,
+            scriptpubkey_address: input.prevout.scriptPubKey.address,
+            value: sats(input.prevout.value),
+          }
+        : null,
+      scriptsig: input.coinbase ?? input.scriptSig?.hex ?? '',
+      ...(input.txinwitness ? { witness: input.txinwitness } : {}),
+      is_coinbase: input.coinbase !== undefined,
+      sequence: input.sequence,
+    })),
+    vout: tx.vout.map(({ value, scriptPubKey }) => ({
+      scriptpubkey: scriptPubKey.hex,
+      scriptpubkey_address: scriptPubKey.address,
+      value: sats(value),
+    })),
+    size: tx.size,
+    weight: tx.weight,
+    fee: sats(tx.fee ?? 0),
+    status: statusOf(block),
+  };
+}
+
+function statusOf(block: Placed['block']): unknown {
+  if (block === null) return { confirmed: false };
+  return { confirmed: true, block_height: block.height, block_hash: block.hash, block_time: block.time };
+}
+
+export async function startEsploraBridge(node: Regtest): Promise<EsploraBridge> {
+  let chain: { hash: string; placed: Placed[] }[] = [];
+  const lies: { path: RegExp; lie: (truth: unknown) => unknown }[] = [];
+  let paths: string[] = [];
+
+  async function mempool(): Promise<Placed[]> {
+    const txids = await node.rpc<string[]>('getrawmempool');
+    const found = await Promise.all(txids.map((txid) => node.rpc<NodeTx>('getrawtransaction', [txid, 2])));
+    return found.map((tx) => ({ tx, block: null }));
+  }
+
+  let reading: Promise<unknown> = Promise.resolve();
+  /** Every transaction, the newest first. Requests come side by side; the index is read by one at a time. */
+  function everything(): Promise<Placed[]> {
+    const result = reading.then(readAll);
+    reading = result.catch(() => undefined);
+    return result;
+  }
+
+  async function readAll(): Promise<Placed[]> {
+    const tip = await node.rpc<number>('getblockcount');
+    while (chain.length > 0) {
+      const last = chain.length - 1;
+      if (last <= tip && (await node.rpc('getblockhash', [last])) === chain[last]!.hash) break;
+      chain = chain.slice(0, last);
+    }
+    for (let height = chain.length; height <= tip; height++) {
+      const hash = await node.rpc<string>('getblockhash', [height]);
+      const { time, tx } = await node.rpc<{ time: number; tx: NodeTx[] }>('getblock', [hash, 3]);
+      chain.push({ hash, placed: tx.map((t) => ({ tx: t, block: { hash, height, time } })) });
+    }
+    const all = [...(await mempool()), ...chain.toReversed().flatMap(({ placed }) => placed.toReversed())];
+    // The node gives prevouts of what is mined only.
+    for (const { tx, block } of all) {
+      if (block !== null) break;
+      for (const input of tx.vin) {
+        const output = all.find((other) => other.tx.txid === input.txid)?.tx.vout[input.vout!];
+        if (output) input.prevout = output;
+      }
+    }
+    return all;
+  }
+
+  const touches = (address: string, { tx }: Placed) =>
+    tx.vout.some(({ scriptPubKey }) => scriptPubKey.address === address) ||
+    tx.vin.some(({ prevout }) => prevout?.scriptPubKey.address === address);
+
+  function statsOf(address: string, all: readonly Placed[]) {
+    const outputs = all.flatMap(({ tx }) => tx.vout).filter((o) => o.scriptPubKey.address === address);
+    const inputs = all.flatMap(({ tx }) => tx.vin).filter((i) => i.prevout?.scriptPubKey.address === address);
+    const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
+    return {
+      tx_count: all.filter((placed) => touches(address, placed)).length,
+      funded_txo_count: outputs.length,
+      funded_txo_sum: sum(outputs.map(({ value }) => sats(value))),
+      spent_txo_count: inputs.length,
+      spent_txo_sum: sum(inputs.map(({ prevout }) => sats(prevout!.value))),
+    };
+  }
+
+  async function answer(path: string, body: string): Promise<unknown> {
+    const [kind, id, what, ...rest] = path.slice(1).split('/');
+    switch (kind) {
+      case 'block-height':
+        return node.rpc('getblockhash', [Number(id)]);
+      case 'blocks':
+        if (what === 'hash') return node.rpc('getbestblockhash');
+        return node.rpc('getblockcount');
+      case 'block': {
+        const { height } = await node.rpc<{ height: number }>('getblockheader', [id]);
+        return { id, height };
+      }
+      case 'fee-estimates':
+        return { '1': 4.2, '3': 3.1, '12': 1.5, '144': 1 };
+      case 'address': {
+        const all = (await everything()).filter((placed) => touches(id!, placed));
+        const confirmed = all.filter(({ block }) => block !== null);
+        const waiting = all.filter(({ block }) => block === null);
+        if (what === undefined) {
+          return { address: id, chain_stats: statsOf(id!, confirmed), mempool_stats: statsOf(id!, waiting) };
+        }
+        if (what === 'utxo') {
+          const spent = new Set(all.flatMap(({ tx }) => tx.vin.map((i) => `${i.txid}:${i.vout}`)));
+          return all.flatMap(({ tx, block }) =>
+            tx.vout
+              .filter((o) => o.scriptPubKey.address === id && !spent.has(`${tx.txid}:${o.n}`))
+              .map((o) => ({ txid: tx.txid, vout: o.n, status: statusOf(block), value: sats(o.value) })),
+          );
+        }
+        const from = rest[0] === 'chain' || rest.length === 0 ? 0 : -1;
+        if (from < 0) return null;
+        if (rest[0] !== 'chain') return [...waiting.slice(0, 50), ...confirmed.slice(0, 25)].map(shape);
+        const after = confirmed.findIndex(({ tx }) => tx.txid === rest[1]) + 1;
+        return confirmed.slice(after, after + 25).map(shape);
+      }
+      case 'tx': {
+        if (id === undefined) return node.rpc('sendrawtransaction', [body]);
+        const found = (await everything()).find(({ tx }) => tx.txid === id);
+        if (!found) return null;
+        if (what === 'hex') return found.tx.hex;
+        return what === 'status' ? statusOf(found.block) : shape(found);
+      }
+      default:
+        return null;
+    }
+  }
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    const path = request.url!.replace(/^\/api/, '');
+    paths.push(path);
+    response.setHeader('access-control-allow-origin', '*');
+    try {
+      let found = await answer(path, body);
+      for (const { path: about, lie } of lies) if (about.test(path)) found = lie(found);
+      response.statusCode = found === null ? 404 : 200;
+      response.end(typeof found === 'string' ? found : JSON.stringify(found ?? 'not found'));
+    } catch (error) {
+      response.statusCode = error instanceof RpcError ? 400 : 503;
+      response.end(error instanceof RpcError ? `sendrawtransaction RPC error: ${error.message}` : 'down');
+    }
+  }
+
+  const server = createServer((request, response) => void serve(request, response)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the bridge has no port');
+  return {
+    url: `http://127.0.0.1:${address.port}/api`,
+    asked() {
+      const seen = paths;
+      paths = [];
+      return seen;
+    },
+    lie(path, lie) {
+      lies.length = 0;
+      if (lie !== null) lies.push({ path, lie });
+    },
+    async stop() {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close').catch(() => undefined);
+    },
+  };
+}
