@@ -15,7 +15,7 @@ const FORMING_DEADLINE = 90_000;
 const SENDING_DEADLINE = 60_000;
 
 const heading = (page: Page, name: string | RegExp) => page.getByRole('heading', { name });
-const press = (page: Page, name: string | RegExp) => page.getByRole('button', { name }).click();
+const press = (page: Page, name: string | RegExp) => page.getByRole('button', { name, exact: true }).click();
 
 export interface NewWallet {
   page: Page;
@@ -151,7 +151,7 @@ export async function reviewPayment(page: Page, { to, amount, look = nobody }: P
 }
 
 export async function fillPayment(page: Page, to: string, amount: bigint): Promise<void> {
-  await press(page, /^Send/);
+  await press(page, 'Send');
   await page.getByLabel(/^To /).fill(to);
   await page.getByLabel(/^Amount/).fill(String(amount));
 }

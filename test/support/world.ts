@@ -1,0 +1,96 @@
+/** The whole road on this machine: a real node, a real cosigner, a real Chromium, and, where asked, a relay between. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chainOf, type RunningCosigner, startCosigner } from '../../scripts/cosigner.ts';
+import {
+  createWallet,
+  type NewWallet,
+  openWallet,
+  receiveAddress,
+  waitForBalance,
+} from '../../scripts/person.ts';
+import { type LocalTls, localTls } from '../../scripts/setup/ca.ts';
+import { type Regtest, startRegtest } from '../../scripts/setup/regtest.ts';
+import { launchChromium, type TestChromium } from './chromium.ts';
+import { type FrameProxy, startFrameProxy } from './frameProxy.ts';
+
+export interface World {
+  node: Regtest;
+  tls: LocalTls;
+  chromium: TestChromium;
+  cosigner: RunningCosigner;
+  /** Between device and cosigner; `pairing` leads through it. */
+  proxy: FrameProxy;
+  /** A one-time link through the relay. */
+  pairing: string;
+  /** The browser's profile and the cosigner's data: what the search for secrets reads. */
+  profile: string;
+  cosignerFolder: string;
+  /** Ends the cosigner as a power failure does, and starts it again on the same port and folder. */
+  restartCosigner(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openWorld(options: { settings?: readonly string[] } = {}): Promise<World> {
+  const folder = await mkdtemp(join(tmpdir(), 'hoarfrost-world-'));
+  const stack = new AsyncDisposableStack();
+  stack.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+  try {
+    const tls = await localTls();
+    const node = await startRegtest();
+    stack.defer(node.stop);
+    const profile = join(folder, 'profile');
+    const cosignerFolder = join(folder, 'cosigner');
+    const start = (port?: number) =>
+      startCosigner({
+        folder: cosignerFolder,
+        network: 'regtest',
+        chain: chainOf(node),
+        tls,
+        ...(port === undefined ? {} : { port }),
+        ...(options.settings === undefined ? {} : { settings: options.settings }),
+      });
+    const cosigner = await start();
+    const port = Number(new URL(cosigner.url).port);
+    const proxy = await startFrameProxy(tls, port);
+    stack.defer(proxy.close);
+    const chromium = await launchChromium({ profile, spkiHash: tls.spkiHash });
+    stack.defer(chromium.close);
+    const world: World = {
+      node,
+      tls,
+      chromium,
+      cosigner,
+      proxy,
+      pairing: cosigner.pairing.replace(`:${port}`, `:${proxy.port}`),
+      profile,
+      cosignerFolder,
+      async restartCosigner() {
+        await world.cosigner.kill();
+        world.cosigner = await start(port);
+      },
+      close: () => stack.disposeAsync(),
+    };
+    stack.defer(() => world.cosigner.stop());
+    return world;
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+/** A wallet with one confirmed coin, open in a tab. */
+export async function fundedWallet(world: World, sats: bigint, dailyLimit?: bigint) {
+  const born: NewWallet = await createWallet(world.chromium.open, {
+    pairing: world.pairing,
+    ...(dailyLimit === undefined ? {} : { dailyLimit }),
+  });
+  await born.page.close();
+  const page = await openWallet(world.chromium.open);
+  const address = await receiveAddress(page);
+  await world.node.fund(address, sats);
+  await world.node.mine(1);
+  await waitForBalance(page, sats);
+  return { page, address, words: born.words };
+}
