@@ -50,7 +50,7 @@ const ORDER = Point.Fn.ORDER;
 const HARDENED = 0x8000_0000;
 
 /** A public node of BIP-32 that remembers how far it is from K0. */
-interface Node {
+export interface PublicNode {
   /** With Z = 1, so that its bytes cost no inversion. */
   readonly point: Point;
   readonly chainCode: Uint8Array;
@@ -65,7 +65,7 @@ function isIndex(index: number): boolean {
 const multiplyG = (scalar: bigint): Point => (scalar === 0n ? Point.ZERO : Point.BASE.multiplyUnsafe(scalar));
 
 /** CKDpub (BIP-32). I_L >= n or a child at infinity is refused: `BadEncoding`, with a chance of 2^-127. */
-function child(parent: Node, index: number): Node {
+export function publicChild(parent: PublicNode, index: number): PublicNode {
   ensure(isIndex(index), 'BadEncoding', { detail: 'derivation index' });
   const data = new Uint8Array(37);
   data.set(parent.point.toBytes(true));
@@ -101,10 +101,10 @@ class Recent<V> {
 }
 
 /** About 1 kB an entry: one process serves many accounts, and a derivation costs half a millisecond. */
-const branchesKept = new Recent<readonly [Node, Node]>(4096);
+const branchesKept = new Recent<readonly [PublicNode, PublicNode]>(4096);
 const keysKept = new Recent<DerivedKey>(16_384);
 
-function branchesOf(account: Account): readonly [Node, Node] {
+function branchesOf(account: Account): readonly [PublicNode, PublicNode] {
   ensure(account.groupKey.length === 33 && account.chainCode.length === 32, 'BadEncoding');
   let point: Point;
   try {
@@ -112,8 +112,8 @@ function branchesOf(account: Account): readonly [Node, Node] {
   } catch (cause) {
     throw new HoarfrostError('BadEncoding', { detail: 'group key', cause });
   }
-  const root = child({ point, chainCode: account.chainCode, tweak: 0n }, account.account);
-  return [child(root, 0), child(root, 1)];
+  const root = publicChild({ point, chainCode: account.chainCode, tweak: 0n }, account.account);
+  return [publicChild(root, 0), publicChild(root, 1)];
 }
 
 /**
@@ -125,12 +125,12 @@ export function deriveKey(account: Account, branch: Branch, index: number): Deri
   return keysKept.get(`${id}/${branch}/${index}`, () => {
     ensure(branch === 0 || branch === 1, 'BadEncoding', { detail: 'branch' });
     const branches = branchesKept.get(id, () => branchesOf(account));
-    return outputOf(child(branches[branch], index), account.network, { branch, index });
+    return keyPathOutput(publicChild(branches[branch], index), account.network, { branch, index });
   });
 }
 
 /** The BIP-86 output of a derived node: x(P), and x of P + H_TapTweak(x(P))*G with P of even y. */
-function outputOf({ point, tweak }: Node, network: Network, path: OwnPath): DerivedKey {
+export function keyPathOutput({ point, tweak }: PublicNode, network: Network, path: OwnPath): DerivedKey {
   const internal = point.toAffine();
   const internalKey = Point.Fp.toBytes(internal.x);
   const tapTweak = BigInt(`0x${hex.encode(schnorr.utils.taggedHash('TapTweak', internalKey))}`);
