@@ -74,7 +74,7 @@ export function Review({
       <main class="screen screen--snug">
         <section class="stack stack--tight" aria-label="Leaves your wallet">
           <span class="label">{kind === 'refuses' ? 'Would leave your wallet' : 'Leaves your wallet'}</span>
-          <div class="between">
+          <div class="between between--wrap">
             <p class="amount--leaves">
               <Amount sats={review.leaves} />
             </p>

@@ -52,7 +52,7 @@ function said(review: ReviewView, failure: Failure | null, now: number): Said {
         why:
           verdict.leftInWindow === null
             ? 'Within your rules'
-            : `Within today’s limit, ${satsText(verdict.leftInWindow)} left after this`,
+            : `Within today’s limit, ${satsText(verdict.leftInWindow)} left`,
         icon: 'check',
         tone: 'ok',
       };
