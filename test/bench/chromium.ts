@@ -31,7 +31,7 @@ const tinyWasm: Plugin = {
 };
 
 /** One script of a module and all it imports, other people's wasm inlined too. */
-async function bundle(entry: string, format: 'es' | 'iife'): Promise<string> {
+export async function bundle(entry: string, format: 'es' | 'iife'): Promise<string> {
   const built = await build({
     configFile: false,
     root: import.meta.dirname,
