@@ -1,10 +1,10 @@
-import { createNobleSigner } from './nobleSigner.ts';
-import type { Signer } from './signer.ts';
+import type { SignerModule } from './signer.ts';
+import { loadSignerWasm } from './wasmSigner.ts';
 
-let loading: Promise<Signer> | undefined;
+let loading: Promise<SignerModule> | undefined;
 
 /** The one signer of this process; synchronous once loaded. */
-export function load(): Promise<Signer> {
-  loading ??= Promise.resolve(createNobleSigner());
+export function load(): Promise<SignerModule> {
+  loading ??= loadSignerWasm();
   return loading;
 }
