@@ -222,11 +222,10 @@ export class Connection {
     return this.#sending;
   }
 
-  /** Resolves when the frame has left; a peer that does not read is cut off. */
+  /** Resolves when the frame has left; a peer that does not read within the deadline is an error, and cut off by it. */
   #write(frame: Bytes): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.#ws.terminate();
         reject(new HoarfrostError('DeadlineExceeded', { detail: 'slow reader' }));
       }, this.#options.timing.sendMs);
       this.#ws.send(frame, { binary: true }, (e) => {

@@ -46,6 +46,7 @@ export class Listener {
   #accepted = 0;
   #halfOpen = 0;
   #draining = false;
+  #checking: ReturnType<typeof checkHealth> | undefined;
 
   private constructor(cosigner: Cosigner, options: ListenerOptions) {
     this.#cosigner = cosigner;
@@ -156,7 +157,11 @@ export class Listener {
     if (request.method !== 'GET') return answer(405, {});
     if (request.url === '/livez') return answer(200, { live: true });
     if (request.url !== '/readyz') return answer(404, {});
-    const { ready, health } = await checkHealth(this.#cosigner, this.#draining);
+    // One check at a time, however many ask: anybody may.
+    this.#checking ??= checkHealth(this.#cosigner, this.#draining).finally(() => {
+      this.#checking = undefined;
+    });
+    const { ready, health } = await this.#checking;
     answer(ready ? 200 : 503, health);
   }
 }

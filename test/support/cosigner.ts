@@ -76,6 +76,8 @@ export class TestChain implements ChainSource {
     nextChange: 0,
   };
   readonly sent: Uint8Array[] = [];
+  /** Transactions that concern no wallet here. */
+  readonly foreign = new Map<string, Uint8Array>();
   lost = false;
 
   async scan(): Promise<AccountScan> {
@@ -86,7 +88,8 @@ export class TestChain implements ChainSource {
   }
   async transaction(txid: string) {
     const found = this.scanned.history.find((entry) => entry.txid === txid);
-    return found === undefined ? null : { transaction: found.transaction, height: found.height };
+    const transaction = found?.transaction ?? this.foreign.get(txid);
+    return transaction === undefined ? null : { transaction, height: found?.height ?? 1 };
   }
   async broadcast(transaction: Uint8Array): Promise<string> {
     this.sent.push(transaction);
