@@ -114,7 +114,7 @@ const WORDS: Record<ErrorCode, ErrorWords> = {
   },
   CosignerUnreachable: {
     happened: 'Your cosigner does not answer.',
-    safe: `${MONEY_SAFE} You can still receive.`,
+    safe: 'Nothing was signed and nothing is lost.',
     next: 'Check your connection and that the cosigner runs, then try again.',
   },
   TlsUntrusted: {
@@ -299,13 +299,18 @@ export function wordsFor(code: ErrorCode): ErrorWords {
 
 export const ALL_CODES = Object.keys(WORDS) as ErrorCode[];
 
-/** A rule of the policy that stopped or delayed a payment, by the name that the verdict carries. */
+/** A rule of the policy that stopped or delayed a payment, by the name that the verdict carries (`policy/evaluate`). */
 export function ruleWords(rule: string): string {
-  const known: Record<string, string> = {
-    window: 'over daily limit',
-    perTransaction: 'over the limit for one payment',
-    feeAbsolute: 'the fee is over your cap',
-    feeRate: 'the fee rate is over your cap',
-  };
-  return Object.hasOwn(known, rule) ? (known[rule] ?? rule) : 'outside your rules';
+  switch (rule.replace(/:\d+$/, '')) {
+    case 'window':
+      return 'over daily limit';
+    case 'perTransaction':
+      return 'over the limit for one payment';
+    case 'feeAbsolute':
+      return 'the fee is over your cap';
+    case 'feeRate':
+      return 'the fee rate is over your cap';
+    default:
+      return 'outside your rules';
+  }
 }

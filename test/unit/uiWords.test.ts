@@ -13,6 +13,13 @@ describe('what every error says', () => {
     }
   });
 
+  it('names the rules that policy/evaluate names', () => {
+    expect(ruleWords('window:0')).toBe('over daily limit');
+    const all = ['window:1', 'perTransaction', 'feeAbsolute', 'feeRate'].map(ruleWords);
+    expect(new Set(all).size).toBe(4);
+    expect(all).not.toContain(ruleWords('a rule of the future'));
+  });
+
   it('has words for a code it does not know', () => {
     expect(wordsFor('FromTheFuture' as ErrorCode)).toEqual(wordsFor('Internal'));
     expect(wordsFor('constructor' as ErrorCode)).toEqual(wordsFor('Internal'));

@@ -1,6 +1,6 @@
 /** Activity, whole and searchable, and one payment of it. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { ActivityView, PortMethods, ThreeShares, WalletView } from '../../device/port.ts';
+import type { ActivityView, PortMethods, ReviewView, ThreeShares, WalletView } from '../../device/port.ts';
 import { countText, type Unit } from '../amounts.ts';
 import { useCall } from '../device.tsx';
 import { MainBar, NetworkBadge, SubBar } from '../parts/frame.tsx';
@@ -79,12 +79,16 @@ export function Detail({
   id,
   unit,
   onBack,
+  onReview,
 }: {
   wallet: WalletView;
   id: string;
   unit: Unit;
   onBack: () => void;
+  onReview: (review: ReviewView) => void;
 }) {
+  const evaluate = useCall('evaluate');
+  const press = useCall('press');
   const ask = useCall('activityDetail');
   const [detail, setDetail] = useState<DetailView | null>(null);
   // A row that has moved on in the meantime is newer than what was asked for.
@@ -109,7 +113,35 @@ export function Detail({
         {item !== null && item.state === 'failed' && item.error !== null && (
           <FailureNotice failure={{ code: item.error, detail: '', retryAfterMs: 0 }} />
         )}
+        {evaluate.error !== null && <FailureNotice failure={evaluate.error} />}
+        {press.error !== null && <FailureNotice failure={press.error} />}
       </main>
+      {item?.state === 'requested' && (
+        <div class="actions">
+          <button
+            type="button"
+            class="btn btn--primary"
+            aria-disabled={evaluate.busy}
+            onClick={() =>
+              void evaluate.run({ request: id }).then((review) => review !== null && onReview(review))
+            }
+          >
+            {evaluate.busy ? 'Asking your cosigner…' : 'Review it again'}
+          </button>
+        </div>
+      )}
+      {item?.state === 'signed' && (
+        <div class="actions">
+          <button
+            type="button"
+            class="btn btn--second"
+            aria-disabled={press.busy}
+            onClick={() => void press.run({ request: id })}
+          >
+            Hand it to the network again
+          </button>
+        </div>
+      )}
     </>
   );
 }

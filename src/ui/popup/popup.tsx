@@ -196,11 +196,19 @@ function Wallet({ state, host }: { state: Extract<DeviceState, { phase: 'unlocke
           review={route.review}
           onHome={home}
           onDetail={() => go({ at: 'detail', id: route.review.request, from: 'home' })}
+          onReview={() => go({ at: 'review', review: route.review, presets: null })}
         />
       );
     case 'mismatch':
       return <Mismatch onHome={home} />;
     case 'detail':
-      return <Detail {...{ wallet, unit }} id={route.id} onBack={() => go({ at: route.from })} />;
+      return (
+        <Detail
+          {...{ wallet, unit }}
+          id={route.id}
+          onBack={() => go({ at: route.from })}
+          onReview={(review) => go({ at: 'review', review, presets: null })}
+        />
+      );
   }
 }

@@ -8,7 +8,7 @@ import { Heading, NetworkBadge, Rime } from '../parts/frame.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { Mark } from '../parts/mark.tsx';
 import { Amount, ShortAddress } from '../parts/money.tsx';
-import { Notice } from '../parts/notice.tsx';
+import { FailureNotice, Notice } from '../parts/notice.tsx';
 import { momentText, tookText } from '../times.ts';
 import { wordsFor } from '../words.ts';
 
@@ -39,12 +39,15 @@ export function Sending({
   review,
   onHome,
   onDetail,
+  onReview,
 }: {
   shares: ThreeShares;
   wallet: WalletView;
   review: ReviewView;
   onHome: () => void;
   onDetail: () => void;
+  /** The press has run out before anything was signed: it takes a new one. */
+  onReview: () => void;
 }) {
   const { progress, slow } = useProgress(review.request);
   const link = useLink();
@@ -91,6 +94,13 @@ export function Sending({
             <b>Your cosigner waits.</b> Nothing was signed so far. Ready{' '}
             {momentText(deferred.until, Date.now())}.
           </Notice>
+        ) : state === 'requested' ? (
+          <Notice tone="caution" icon="clock">
+            <b>Your press has run out.</b> Nothing was signed. Nothing left your wallet. Review it once more
+            and press again, or leave it.
+          </Notice>
+        ) : progress?.error != null ? (
+          <FailureNotice failure={{ code: progress.error, detail: '', retryAfterMs: 0 }} />
         ) : (
           slept && (
             <Notice tone="info" icon="refresh">
@@ -99,28 +109,37 @@ export function Sending({
             </Notice>
           )
         )}
-        {deferred === null && slow && (
+        {deferred === null && slow && progress?.error == null && state !== 'requested' && (
           <Notice tone="caution" icon="clock">
             <b>This takes longer than usual.</b> Nothing is sent twice. The wallet keeps trying; you can close
             this.
           </Notice>
         )}
-        <div class="card card--roomy">
-          <Steps
-            label="Progress"
-            steps={[
-              { name: 'Device share signed', state: device },
-              { name: 'Cosigner checks and signs', state: cosigner },
-              { name: 'Handed to the network', state: network },
-            ].map((step) => (step.state === 'now' ? { ...step, time: 'now' } : step))}
-          />
-        </div>
-        <p class="caption centred">
-          You can close this. It goes on, and the result will be here when you come back.
-        </p>
+        {state !== 'requested' && (
+          <>
+            <div class="card card--roomy">
+              <Steps
+                label="Progress"
+                steps={[
+                  { name: 'Device share signed', state: device },
+                  { name: 'Cosigner checks and signs', state: cosigner },
+                  { name: 'Handed to the network', state: network },
+                ].map((step) => (step.state === 'now' ? { ...step, time: 'now' } : step))}
+              />
+            </div>
+            <p class="caption centred">
+              You can close this. It goes on, and the result will be here when you come back.
+            </p>
+          </>
+        )}
       </main>
-      {(slow || deferred !== null) && (
+      {(slow || deferred !== null || state === 'requested') && (
         <div class="actions">
+          {state === 'requested' && (
+            <button type="button" class="btn btn--primary" onClick={onReview}>
+              Review it again
+            </button>
+          )}
           <button type="button" class="btn btn--second" onClick={onHome}>
             Back to the wallet
           </button>

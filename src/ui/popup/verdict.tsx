@@ -1,6 +1,6 @@
 /** The cosigner's verdict: it stands on Review before the button, so that a refusal is never a surprise. */
 import type { ReviewView } from '../../device/port.ts';
-import { satsText } from '../amounts.ts';
+import { rateText, satsText } from '../amounts.ts';
 import type { Failure } from '../device.tsx';
 import { Icon, type IconName } from '../parts/icon.tsx';
 import { Shardlet } from '../parts/mark.tsx';
@@ -13,6 +13,11 @@ export type VerdictKind = 'signs' | 'waits' | 'refuses' | 'asking' | 'silent';
 export function verdictKind(review: ReviewView, failure: Failure | null): VerdictKind {
   if (failure !== null || review.verdictError !== null) return 'silent';
   return review.verdict?.kind ?? 'asking';
+}
+
+/** By how much a rule is passed: a rate in thousandths of a sat per vbyte, all else in sats. */
+function overText({ rule, over }: { rule: string; over: bigint }): string {
+  return rule === 'feeRate' ? rateText(Number(over)) : satsText(over);
 }
 
 interface Said {
@@ -66,7 +71,7 @@ function said(review: ReviewView, failure: Failure | null, now: number): Said {
     case 'refuses':
       return {
         say: `Cosigner refuses: ${ruleWords(verdict.rule)}`,
-        why: verdict.over > 0n ? `${satsText(verdict.over)} too much` : 'It is outside your rules',
+        why: `${overText(verdict)} too much. Nothing was signed.`,
         icon: 'stop',
         tone: 'danger',
       };
