@@ -17,6 +17,7 @@ import type { Network } from '../protocol/networks.ts';
 import { generateNoiseKeyPair, type NoiseKeyPair } from '../protocol/noise.ts';
 import { Connection } from './connection.ts';
 import type { Database } from './database.ts';
+import { sleep } from './deadline.ts';
 import type { Environment } from './environment.ts';
 import type { Cosigner, Pairing } from './pairing.ts';
 import { derivePasswordKey, type PasswordKey, sealVault, type Vault } from './vault.ts';
@@ -25,6 +26,7 @@ import { newWallet } from './wallet.ts';
 type Bytes = Uint8Array<ArrayBuffer>;
 
 const FIRST_EPOCH = 0;
+const ASK_AGAIN_MS = 1_500;
 const MONEY_MAX = 2_100_000_000_000_000n;
 
 /** Between our certificate signature and the full certificate. The share is in the vault already. */
@@ -252,6 +254,7 @@ export class Keygen {
 /**
  * After our certificate signature, whatever became of it: the certificate, stored as the wallet, or null if the cosigner
  * knows no such session, so that keygen must begin again. Anything else it says, or silence, leaves the key pending.
+ * It is asked twice: what was sent just before the worker died may still be on its way.
  */
 export async function resumeKeygen(parts: Parts, vault: Vault): Promise<Bytes | null> {
   const { db, env, signer } = parts;
@@ -265,16 +268,24 @@ export async function resumeKeygen(parts: Parts, vault: Vault): Promise<Bytes | 
     const asked = keygenFetchHash(connection.handshakeHash, session);
     const proof = signer.schnorrSign(host, asked, env.random(32));
     const message = { kind: 'keygenFetch' as const, session, id: 1, proof: Uint8Array.from(proof) };
-    const { certificate } = await connection.request(message, 'certificate');
-    await keepWallet(parts, pending, certificate);
+    const fetch = async () => (await connection.request(message, 'certificate')).certificate;
+    const certificate = (await fetch().catch(nullIfUnknown)) ?? (await later(fetch).catch(nullIfUnknown));
+    if (certificate !== null) await keepWallet(parts, pending, certificate);
     return certificate;
-  } catch (e) {
-    if (isHoarfrostError(e) && e.code === 'SessionUnknown') return null;
-    throw e;
   } finally {
     host.wipe();
     connection.close();
   }
+}
+
+async function later<T>(ask: () => Promise<T>): Promise<T> {
+  await sleep(ASK_AGAIN_MS);
+  return ask();
+}
+
+function nullIfUnknown(e: unknown): null {
+  if (isHoarfrostError(e) && e.code === 'SessionUnknown') return null;
+  throw e;
 }
 
 /** The one place where a wallet comes to be. */
