@@ -285,6 +285,16 @@ describe('who may ask', () => {
     await expect(askToSign(client, device, few.body)).rejects.toEqual(code('BadEncoding'));
   });
 
+  test('attack-07 commitments that are no points yield no share', async () => {
+    const psbt = payment(device, { amount: 1000n });
+    for (const fill of [0, 4, 255]) {
+      const pair = new Uint8Array(66).fill(fill);
+      const { body } = await attemptOf(client, device, psbt, { commitments: [pair] });
+      await expect(askToSign(client, device, body)).rejects.toEqual(code('BadEncoding'));
+      await expect(askToSign(client, device, body)).rejects.toEqual(code('AttemptBurned'));
+    }
+  });
+
   test('audit-19 a certificate moved to another wallet in the database is BadCertificate, not a policy', async () => {
     const loose = await newDevice(running, policyOf({ windows: [] }));
     await running.stop();
