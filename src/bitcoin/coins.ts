@@ -34,7 +34,7 @@ function worthwhile({ coins, feeRate, height: tip }: Wanted): Coin[] {
   return coins
     .filter(({ value }) => value > ownFee)
     .filter(({ branch, height }) => height > 0 || branch === 1)
-    .filter((coin) => !coin.coinbase || tip - coin.height + 1 >= COINBASE_MATURITY)
+    .filter((coin) => !coin.coinbase || (coin.height > 0 && tip - coin.height + 1 >= COINBASE_MATURITY))
     .sort((a, b) => {
       if (a.height > 0 !== b.height > 0) return a.height > 0 ? -1 : 1;
       if (a.value !== b.value) return a.value > b.value ? -1 : 1;

@@ -1,0 +1,45 @@
+import { hex } from '@scure/base';
+import { expect, test } from 'vitest';
+import {
+  decodePolicy,
+  encodePolicy,
+  firstPolicy,
+  type Policy,
+  policyHash,
+} from '../../src/policy/document.ts';
+import { POLICY_MAX } from '../../src/protocol/limits.ts';
+
+const first = firstPolicy('signet', 1_000_000n, 1_800_000_000_000);
+
+test('a policy is its bytes and back', () => {
+  expect(decodePolicy(encodePolicy(first))).toEqual(first);
+  expect(encodePolicy(first).length).toBeLessThan(POLICY_MAX);
+});
+
+test('the hash tells apart whatever differs', () => {
+  const [window] = first.windows;
+  const variants: Policy[] = [
+    first,
+    { ...first, network: 'mutinynet' },
+    { ...first, version: 2 },
+    { ...first, perTransaction: 0n },
+    { ...first, windows: [] },
+    { ...first, windows: [window!, window!] },
+    { ...first, windows: [{ ...window!, limit: 1_000_001n }] },
+    { ...first, feeAbsolute: 1n },
+    { ...first, feeRate: 1n },
+  ];
+  expect(new Set(variants.map((policy) => hex.encode(policyHash(policy)))).size).toBe(variants.length);
+});
+
+test('another form of the same, or a later format, is refused', () => {
+  const bytes = encodePolicy(first);
+  const code = (bad: Uint8Array) => expect(() => decodePolicy(bad));
+  code(Uint8Array.of(...bytes, 0)).toThrow('BadEncoding');
+  code(bytes.subarray(0, -1)).toThrow('BadEncoding');
+  code(Uint8Array.of(2, ...bytes.subarray(1))).toThrow('WrongVersion');
+  code(new Uint8Array()).toThrow('WrongVersion');
+  code(new Uint8Array(POLICY_MAX + 1)).toThrow('TooLarge');
+  code(encodePolicy({ ...first, version: 0 })).toThrow('BadEncoding');
+  code(encodePolicy({ ...first, windows: [{ limit: 1n, start: 0, interval: 0n }] })).toThrow('BadEncoding');
+});
