@@ -2,7 +2,7 @@
  * The device's IndexedDB. Every write of the house goes through `write`: a list of changes that becomes durable as one,
  * or not at all. Each store has one writer (named beside it); the background is the only process that opens it.
  */
-import { type DBSchema, deleteDB, type IDBPDatabase, openDB, type StoreKey, type StoreValue } from 'idb';
+import { type DBSchema, type IDBPDatabase, openDB, type StoreKey, type StoreValue } from 'idb';
 import { HoarfrostError } from '../protocol/errors.ts';
 import { withDeadline } from './deadline.ts';
 import type { PendingKey } from './keygen.ts';
@@ -91,10 +91,6 @@ export async function openDatabase(name = NAME): Promise<Database> {
     },
     close: () => db.close(),
   };
-}
-
-export async function deleteDatabase(name = NAME): Promise<void> {
-  await guarded(deleteDB(name));
 }
 
 async function guarded<T>(work: Promise<T>): Promise<T> {

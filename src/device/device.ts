@@ -66,7 +66,14 @@ export class Device {
     const settings = await parts.db.get('settings', 'settings');
     device.#minutes = settings?.autoLock ?? AUTO_LOCK_MINUTES;
     const dataKey = await device.#session.resume();
-    if (dataKey !== null) await device.#enter(dataKey);
+    if (dataKey === null) return device;
+    try {
+      await device.#enter(dataKey);
+    } catch (e) {
+      // Damage is told to whoever unlocks; a worker that could not start would tell nobody.
+      if (!isHoarfrostError(e) || e.code === 'StoreUnavailable') throw e;
+      await device.lock();
+    }
     return device;
   }
 
@@ -311,10 +318,20 @@ export class Device {
     await this.#openWallet();
   }
 
-  /** With the vault open and the certificate complete, the wallet comes to life. A certificate still due is asked for. */
+  /** What does not open is locked again: a vault that opens without its wallet would be neither. */
   async #openWallet(): Promise<void> {
     const vault = this.#vault;
     if (vault === null || this.#open !== null) return;
+    try {
+      await this.#openWith(vault);
+    } catch (e) {
+      await this.lock();
+      throw e;
+    }
+  }
+
+  /** With the vault open and the certificate complete, the wallet comes to life. A certificate still due is asked for. */
+  async #openWith(vault: Vault): Promise<void> {
     const wallet = await Wallet.open(this.#parts, vault.context);
     if (wallet === null) {
       // Without an answer the key stays pending, and onboarding asks again.

@@ -3,7 +3,7 @@ import type { Socket } from '../../src/device/environment.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
 import { Joiner, PROLOGUE, splitMessage } from '../../src/protocol/frames.ts';
 import { PROTOCOL_VERSION } from '../../src/protocol/keygen.ts';
-import { type Answer, answer, type Request, request } from '../../src/protocol/messages.ts';
+import { type Answer, type AnswerOf, answer, type Request, request } from '../../src/protocol/messages.ts';
 import { type NoiseKeyPair, type NoiseTransport, respond } from '../../src/protocol/noise.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -13,11 +13,12 @@ export interface Script {
   open?: 'open' | 'never' | { close: number };
   /** What answers message 1; null is silence. */
   handshake?: (message2: Bytes) => Bytes | { close: number } | null;
+  hello?: Answer;
   /** What answers a request; null is silence. */
   answer?: (asked: Request, number: number, peer: HostileSocket) => Answer | null;
 }
 
-export const helloAnswer: Answer = {
+export const helloAnswer: AnswerOf<'hello'> = {
   kind: 'hello',
   version: PROTOCOL_VERSION,
   enrolled: true,
@@ -91,7 +92,7 @@ export class HostileSocket implements Socket {
     this.asked.push(asked);
     const reply =
       this.#script.answer === undefined || asked.kind === 'hello'
-        ? helloAnswer
+        ? (this.#script.hello ?? helloAnswer)
         : this.#script.answer(asked, joined.number, this);
     if (reply !== null) await this.say(joined.number, reply);
   }

@@ -10,7 +10,7 @@ import type { Answer } from '../../src/protocol/messages.ts';
 import { generateNoiseKeyPair, type NoiseKeyPair } from '../../src/protocol/noise.ts';
 import { removeFolder, startCosigner, testFolder } from '../support/cosigner.ts';
 import { environmentOf, newProfile, type Profile } from '../support/deviceHost.ts';
-import { HostileSocket, type Script } from '../support/hostileCosigner.ts';
+import { HostileSocket, helloAnswer, type Script } from '../support/hostileCosigner.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name });
 const fees: Answer = { kind: 'fees', fast: 4, medium: 3, slow: 2, floor: 1 };
@@ -52,6 +52,8 @@ describe('a connection that does not come about', () => {
       { handshake: (m) => m.map((b, i) => (i === 40 ? b ^ 1 : b)) },
     ],
     ['BadEncoding', 'a message 2 too long', { handshake: () => new Uint8Array(49) }],
+    ['WrongVersion', 'another version of the protocol', { hello: { ...helloAnswer, version: 2 } }],
+    ['UnknownMessage', 'no hello at all', { hello: fees }],
   ])('%s: %s', async (expected, _name, script) => {
     await expect(open(script)).rejects.toEqual(code(expected));
     expect(sockets[0]!.closedWith).toBeDefined();

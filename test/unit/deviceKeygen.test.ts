@@ -1,9 +1,11 @@
 /** The device's side of keygen against a real cosigner over TLS: how it ends well, and every way in which it does not. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { deriveKey } from '../../src/bitcoin/descriptor.ts';
 import { pairingUri } from '../../src/cosigner/tokens.ts';
 import { load } from '../../src/crypto/load.ts';
+import { Connection } from '../../src/device/connection.ts';
 import { verifyCertificate } from '../../src/frost/keygen.ts';
+import type { Request } from '../../src/protocol/messages.ts';
 import { RecoveryKeygen } from '../../src/recovery/onboarding.ts';
 import { newWords } from '../../src/recovery/words.ts';
 import { type Running, removeFolder, startCosigner, testFolder } from '../support/cosigner.ts';
@@ -70,7 +72,24 @@ test('VaultDamaged: the stored certificate of another wallet cannot swap the add
   await (await databaseOf(mine)).write([{ store: 'wallet', key: 'wallet', value: other }]);
   const worker = await Worker.start(mine);
   await expect(worker.call('unlock', { password: PASSWORD })).rejects.toEqual(code('VaultDamaged'));
+  expect(await worker.call('state', null)).toMatchObject({ phase: 'locked' });
   worker.kill();
+});
+
+test('VaultDamaged while unlocked: the next worker wakes locked and says why on unlock', async () => {
+  const profile = newProfile();
+  const worker = await Worker.start(profile);
+  await onboard(worker, await linkOf(running));
+  worker.kill();
+  const db = await databaseOf(profile);
+  const vault = (await db.get('vault', 'vault'))!;
+  await db.write([{ store: 'vault', key: 'vault', value: { ...vault, wallet: new Uint8Array(32) } }]);
+  const next = await Worker.start(profile);
+  expect(await next.call('state', null)).toMatchObject({ phase: 'locked' });
+  expect(profile.session.size).toBe(0);
+  await db.write([{ store: 'vault', key: 'vault', value: { ...vault, shareId: 2 } }]);
+  await expect(next.call('unlock', { password: PASSWORD })).rejects.toEqual(code('VaultDamaged'));
+  next.kill();
 });
 
 describe('audit-24, attack-08: a worker killed at any boundary', () => {
@@ -170,6 +189,64 @@ describe('a page of the extension', () => {
   });
 });
 
+describe('attack-02, attack-08: a certificate', () => {
+  test('WrongSession: recovery certified another session, and nothing was stored', async () => {
+    const [recovery, other] = [new RecoveryKeygen(await load()), new RecoveryKeygen(await load())];
+    const profile = newProfile();
+    const worker = await Worker.start(profile);
+    const words = newWords();
+    /** Both play the same words, in sessions of their own. */
+    const run = async (party: RecoveryKeygen) => {
+      const start = {
+        uri: await linkOf(running),
+        network: 'regtest',
+        password: PASSWORD,
+        dailyLimit: 1n,
+        recoveryHello: await party.begin(words, 'regtest'),
+      } as const;
+      const { hellos } = await worker.call('keygenStart', start);
+      const r1 = await worker.call('keygenRound1', { recovery: await party.round1(hellos as never) });
+      const r2 = await worker.call('keygenRound2', { recovery: await party.round2(r1.messages as never) });
+      return party.certify(r2.messages as never);
+    };
+    const elsewhere = await run(other);
+    await run(recovery);
+    await expect(worker.call('keygenCertify', { recovery: elsewhere })).rejects.toEqual(code('WrongSession'));
+    expect(await rowCounts(profile)).toEqual({});
+    worker.kill();
+  });
+
+  test('TranscriptMismatch: the full certificate of another wallet, and this one stays Pending', async () => {
+    const other = await Worker.start(newProfile());
+    const theirs = await onboard(other, await linkOf(running));
+    other.kill();
+    const profile = newProfile();
+    const worker = await Worker.start(profile);
+    const original = Connection.prototype.request;
+    const lie = vi.spyOn(Connection.prototype, 'request').mockImplementation(async function (
+      this: Connection,
+      asked: Request,
+      ...kinds
+    ) {
+      const answer = await original.call(this, asked, ...kinds);
+      return (answer.kind === 'certificate' ? { ...answer, certificate: theirs } : answer) as never;
+    });
+    try {
+      await expect(onboard(worker, await linkOf(running))).rejects.toEqual(code('TranscriptMismatch'));
+      await expect(worker.call('receiveAddress', null)).rejects.toEqual(code('Pending'));
+      await expect(worker.call('keygenResume', null)).rejects.toEqual(code('TranscriptMismatch'));
+      expect(await rowCounts(profile)).toMatchObject({ vault: 1, pending: 1 });
+      expect(await rowCounts(profile)).not.toHaveProperty('wallet');
+    } finally {
+      lie.mockRestore();
+    }
+    // The cosigner thinks better of it.
+    expect((await worker.call('keygenResume', null)).certificate).not.toBeNull();
+    expect(await worker.call('state', null)).toMatchObject({ phase: 'unlocked' });
+    worker.kill();
+  });
+});
+
 describe('bad input', () => {
   const fresh = () => Worker.start(newProfile());
 
@@ -215,6 +292,7 @@ describe('bad input', () => {
     const worker = await fresh();
     const uri = await linkOf(running);
     await expect(worker.call('tryPairing', { uri, network: 'signet' })).rejects.toEqual(code('WrongNetwork'));
+    await expect(onboard(worker, uri.replace('n=regtest', 'n=signet'))).rejects.toEqual(code('WrongNetwork'));
     const silent = uri.replace(/&n=[a-z]+/, '');
     await expect(worker.call('tryPairing', { uri: silent, network: 'signet' })).rejects.toEqual(
       code('WrongNetwork'),
