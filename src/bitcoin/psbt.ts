@@ -124,8 +124,7 @@ function tapPathOf(fields: FieldMap, keyType: number, derivationType: number): T
   if (internalKey === undefined) return null;
   const value = fields.get(hex.encode(Uint8Array.of(derivationType, ...internalKey)))?.value;
   if (value === undefined) return null;
-  const { leaves, fingerprint, path } = readTaprootKeyPath(value);
-  return leaves === 0 ? { internalKey, fingerprint, path } : null;
+  return { internalKey, ...readTaprootKeyPath(value) };
 }
 
 function spentOutput(fields: FieldMap, outpoint: Outpoint): TxOutput | null {

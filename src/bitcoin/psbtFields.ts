@@ -127,17 +127,12 @@ export function checkField(
   ensure(field.key(keyData) && field.value(value), 'BadEncoding', { detail: `${map} field ${type}` });
 }
 
-/** PSBT_IN_TAP_BIP32_DERIVATION's value (BIP-371). */
-export function readTaprootKeyPath(value: Uint8Array): {
-  leaves: number;
-  fingerprint: number;
-  path: number[];
-} {
+/** PSBT_IN_TAP_BIP32_DERIVATION's value (BIP-371), without the hashes of the leaves that use the key too. */
+export function readTaprootKeyPath(value: Uint8Array): { fingerprint: number; path: number[] } {
   const r = new WireReader(value);
-  const leaves = r.count(32);
-  r.take(32 * leaves);
+  r.take(32 * r.count(32));
   const head = r.take(4);
   const path: number[] = [];
   while (r.left > 0) path.push(r.u32());
-  return { leaves, fingerprint: new DataView(head.buffer).getUint32(0), path };
+  return { fingerprint: new DataView(head.buffer).getUint32(0), path };
 }

@@ -96,6 +96,22 @@ test('a confirmed coin goes before a smaller unconfirmed one', () => {
   expect(inputs.map(({ value }) => value)).toEqual([20_000n]);
 });
 
+test('change is made when it is worth it, and given to the miners below 1,000 sats', () => {
+  const withChange = feeFor(feeRate, paymentVsize(1, [34, 34]));
+  const rest = (change: bigint) => {
+    const { fee, change: made } = selectCoins({
+      coins: [coinAt('a', 20_000n)],
+      outputs: pay(20_000n - withChange - change),
+      feeRate,
+      height,
+    });
+    return { fee, made };
+  };
+  expect(rest(1_000n)).toEqual({ fee: withChange, made: 1_000n });
+  expect(rest(999n)).toEqual({ fee: withChange + 999n, made: 0n });
+  expect(rest(329n).made).toBe(0n);
+});
+
 test('coins that cost more than they bring are left alone', () => {
   const dust = Array.from({ length: 5 }, (_, i) => coinAt(`dust ${i}`, 500n));
   const rich = 10_000n;

@@ -117,6 +117,23 @@ test('a malformed PSBT is BadPsbt', () => {
   expect(() => parsePsbt(new TextEncoder().encode(base64.encode(psbt)))).toThrow('BadPsbt');
 });
 
+test('a key twice in one map is BadPsbt, even with the same value', () => {
+  const psbt = paymentOf(account);
+  // The last map is the change's: its internal key, once more, before the separator.
+  const { internalKey } = deriveKey(account, 1, 0);
+  const again = new WireWriter().put(psbt.subarray(0, -1)).blob(Uint8Array.of(0x05)).blob(internalKey).u8(0);
+  expect(() => parsePsbt(again.finish())).toThrow('duplicate key');
+});
+
+test('a length in another than its shortest form is BadPsbt', () => {
+  const psbt = paymentOf(account);
+  expect(psbt[5]).toBe(1);
+  const longer = Uint8Array.of(...psbt.subarray(0, 5), 0xfd, 1, 0, ...psbt.subarray(6));
+  expect(() => parsePsbt(longer)).toThrow('compact size');
+  const longest = Uint8Array.of(...psbt.subarray(0, 5), 0xfe, 1, 0, 0, 0, ...psbt.subarray(6));
+  expect(() => parsePsbt(longest)).toThrow('compact size');
+});
+
 test('an input twice is BadPsbt: it would count twice', () => {
   const coin = coinAt('twice', 30_000n);
   expect(() => parsePsbt(paymentOf(account, { coins: [coin, coin, coinAt('b', 60_000n)] }))).toThrow(
