@@ -3,10 +3,9 @@ import { baseMultiply } from './comb';
 import { BAD_ENCODING, BAD_IDENTIFIER, OK, REPAIRED_SHARE_MISMATCH } from './errors';
 import { lagrange } from './frost';
 import { FE } from './field';
-import { encode, LANES, lanesToAffine } from './group';
+import { encode, LANES, lanesToAffine, sameBytesVar } from './group';
 import { enter, IN, leave, OUT } from './memory';
 import { SC, scAdd, scFromBytes, scIsZero, scMul, scNeg, scToBytes, scZero } from './scalar';
-import { sameBytes } from './tweak';
 
 /** k*G, compressed, for secret k. */
 export function encodeMultiple(out: usize, k: usize): void {
@@ -93,7 +92,7 @@ export function repairFinish(): i32 {
   const y = s + SC;
   if (!sumOf(s, 2)) return BAD_ENCODING;
   encodeMultiple(y, s);
-  if (!sameBytes(y, IN + 64, 33)) return REPAIRED_SHARE_MISMATCH;
+  if (!sameBytesVar(y, IN + 64, 33)) return REPAIRED_SHARE_MISMATCH;
   scToBytes(OUT, s);
   return OK;
 }

@@ -1,12 +1,12 @@
 /**
  * k*G in constant time, for secret k: a signed comb (Hamburg, "Fast and compact elliptic-curve cryptography", section
  * 3.3) of 22 blocks with 6 teeth, 11 blocks in each lane. With e = (k + 2^264 - 1) / 2 mod n,
- * k = sum of (2 e_i - 1) 2^i: every digit is +1 or -1, so no k, not even 0, is special, and the complete additions
- * need no proof that partial sums differ. Each lookup reads its whole block under a mask.
+ * k = sum of (2 e_i - 1) 2^i: every digit is +1 or -1, so no k, not even 0, is special. Each lookup reads its whole
+ * block under a mask.
  */
 import { ONE } from './constants.generated';
-import { copy, FE, laneMask, negIf, swap } from './field';
-import { addAffineLanes, addLanes, doubleLanes, joinLanes, LANES, sumLanes } from './group';
+import { copy, FE, laneMask, mul, mulAdd, neg, negIf, norm, shl, sqr, sub, triple } from './field';
+import { addLanes, joinLanes, LANES, sumLanes, swapLanes } from './group';
 import { enter, leave } from './memory';
 import { SC, scAdd, scBits, scHalf } from './scalar';
 import { COMB, COMB_BLOCKS, COMB_OFFSET, COMB_SPACING, COMB_TEETH } from './tables.generated';
@@ -79,27 +79,110 @@ function lookup(qx: usize, qy: usize, block: u32, bits0: u32, bits1: u32): void 
   negIf(qy, qy, laneMask(minus0, minus1));
 }
 
+// The sums of a lane are kept as (X, Y, ZZ, ZZZ), x = X/ZZ, y = Y/ZZZ, ZZ^3 = ZZZ^2 (Sutherland's "XYZZ" coordinates,
+// EFD shortw-xyzz): the cheapest additions of an affine point, in formulas that do not know infinity, equal or opposite
+// points. None of these occurs, whatever e is. In lane 0 the entry of block b is v*G with
+// v = sum over t < 6 of +-4^(6b+t), and the sum so far s*G:
+// - offset 1: |s| <= sum of 4^i over i < 6b, that is below 4^(6b)/3, and |v| > 4^(6b+5) * 2/3, so 0 < |s| < |v|;
+// - offset 0 begins with twice that sum of 66 terms, |s| >= 2 (4^65 - (4^65-1)/3) = (4^66 + 2)/3, and the entries before
+//   the last change it by at most (4^60 - 1)/3, so |s| stays above every |v| <= (4^66 - 4^60)/3.
+// No number here reaches n, so what differs as an integer differs mod n. Lane 1 is the same times 4^66.
+
+/** Bytes of (X, Y, ZZ, ZZZ). */
+// @ts-ignore: decorator
+@inline
+const XYZZ: usize = 4 * FE;
+
+/** p = p + (qx, qy) in each lane; see above for the points that it must not meet. */
+function addEntry(p: usize, qx: usize, qy: usize): void {
+  const frame = enter(6 * FE);
+  const u = frame;
+  const s = frame + FE;
+  const pp = frame + 2 * FE;
+  const ppp = frame + 3 * FE;
+  const q = frame + 4 * FE;
+  const y = frame + 5 * FE;
+  const px = p;
+  const py = p + FE;
+  const zz = p + 2 * FE;
+  const zzz = p + 3 * FE;
+  mul(u, qx, zz);
+  mul(s, qy, zzz);
+  sub(u, u, px); // P, magnitude 2
+  sub(s, s, py); // R, magnitude 2
+  sqr(pp, u);
+  mul(ppp, u, pp);
+  mul(q, px, pp);
+  neg(y, py);
+  sqr(px, s);
+  mul(zz, zz, pp);
+  mul(zzz, zzz, ppp);
+  sub(px, px, ppp);
+  sub(px, px, q);
+  sub(px, px, q);
+  norm(px, px); // R^2 - P^3 - 2Q
+  sub(q, q, px);
+  mulAdd(py, s, q, y, ppp); // 2*2 + 1*1
+  leave(frame);
+}
+
+/** p = 2p in each lane, for points that are not infinity. */
+function doubleSum(p: usize): void {
+  const frame = enter(5 * FE);
+  const u = frame;
+  const v = frame + FE;
+  const w = frame + 2 * FE;
+  const s = frame + 3 * FE;
+  const m = frame + 4 * FE;
+  const px = p;
+  const py = p + FE;
+  const zz = p + 2 * FE;
+  const zzz = p + 3 * FE;
+  shl(u, py, 1);
+  sqr(v, u);
+  mul(w, u, v);
+  mul(s, px, v);
+  sqr(m, px);
+  triple(m, m);
+  sqr(px, m);
+  sub(px, px, s);
+  sub(px, px, s);
+  norm(px, px);
+  sub(s, s, px);
+  mul(zz, zz, v);
+  mul(zzz, zzz, w);
+  neg(w, w);
+  mulAdd(py, m, s, w, py); // 3*2 + 1*1
+  leave(frame);
+}
+
 /** Two points whose sum is k*G, one a lane. */
 function combLanes(r: usize, k: usize): void {
-  const frame = enter(SC + 8 + 2 * FE);
+  const frame = enter(SC + 8 + 2 * FE + XYZZ);
   const e = frame;
   const qx = frame + SC + 8;
   const qy = qx + FE;
+  const sum = qy + FE;
   scAdd(e, k, COMB_OFFSET);
   scHalf(e, e);
   for (let offset = <i32>COMB_SPACING - 1; offset >= 0; offset--) {
     for (let block: u32 = 0; block < COMB_BLOCKS / 2; block++) {
       lookup(qx, qy, block, teethBits(e, block, offset), teethBits(e, block + COMB_BLOCKS / 2, offset));
       if (block == 0 && offset == <i32>COMB_SPACING - 1) {
-        copy(r, qx);
-        copy(r + FE, qy);
-        copy(r + 2 * FE, ONE);
+        copy(sum, qx);
+        copy(sum + FE, qy);
+        copy(sum + 2 * FE, ONE);
+        copy(sum + 3 * FE, ONE);
       } else {
-        addAffineLanes(r, r, qx, qy);
+        addEntry(sum, qx, qy);
       }
     }
-    if (offset > 0) doubleLanes(r, r);
+    if (offset > 0) doubleSum(sum);
   }
+  // (X ZZZ : Y ZZ : ZZ ZZZ)
+  mul(r, sum, sum + 3 * FE);
+  mul(r + FE, sum + FE, sum + 2 * FE);
+  mul(r + 2 * FE, sum + 2 * FE, sum + 3 * FE);
   leave(frame);
 }
 
@@ -118,10 +201,8 @@ export function baseMultiplyPair(r: usize, k0: usize, k1: usize): void {
   combLanes(q, k1);
   // (p0, q0) + (p1, q1)
   joinLanes(r, p, q);
-  for (let i: usize = 0; i < LANES; i += FE) {
-    swap(p + i, p + i);
-    swap(q + i, q + i);
-  }
+  swapLanes(p, p);
+  swapLanes(q, q);
   joinLanes(p, p, q);
   addLanes(r, r, p);
   leave(frame);

@@ -4,7 +4,7 @@
  * and 2^128 G.
  */
 import { ONE } from './constants.generated';
-import { blend, copy, dup0, dup1, FE, laneMask, mul, swap } from './field';
+import { blend, copy, dup0, dup1, FE, laneMask, mul } from './field';
 import { inverse } from './fieldInverse';
 import {
   addAffineVar,
@@ -16,6 +16,7 @@ import {
   isInfinity,
   JACOBIAN,
   jacobianFromAffine,
+  jacobianFromLanes,
   LANES,
   lanesFromAffine,
   setInfinity,
@@ -250,13 +251,7 @@ function multiplyCompleteVar(r: usize, g: usize, scalars: usize, points: usize, 
     }
   }
   const finite = 1 - isInfinity(sum, 0);
-  // (X : Y : Z) is (XZ, YZ^2) over Z in Jacobian form.
-  mul(t, sum + 2 * FE, sum + 2 * FE);
-  blend(p, sum + 2 * FE, t);
-  swap(t, sum + FE);
-  blend(t, sum, t);
-  mul(r, t, p);
-  copy(r + FE, sum + 2 * FE);
+  jacobianFromLanes(r, sum);
   leave(frame);
   return finite;
 }

@@ -9,7 +9,7 @@
  * Every function is constant time unless its name ends in Var, works on both lanes, and allows aliasing.
  */
 import { BETA, ONE, SEVEN } from './constants.generated';
-import { mul, sqr } from './fieldProduct.generated';
+import { mul, sqr, sqrN } from './fieldProduct.generated';
 import { check, checkMagnitude } from './invariants';
 import { enter, leave } from './memory';
 
@@ -331,12 +331,6 @@ export function equal(a: usize, b: usize, lane: usize): i32 {
   const same = isZero(d, lane);
   leave(d);
   return same;
-}
-
-/** Square n times. */
-function sqrN(r: usize, a: usize, n: i32): void {
-  sqr(r, a);
-  for (let i = 1; i < n; i++) sqr(r, r);
 }
 
 /**

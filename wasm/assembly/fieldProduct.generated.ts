@@ -35,7 +35,7 @@ function times977(a: v128): v128 {
   return i64x2.add(i64x2.sub(i64x2.sub(i64x2.shl(a, 10), i64x2.shl(a, 5)), i64x2.shl(a, 4)), a);
 }
 
-const POOL: usize = memory.data<u64>([0x1fffffff, 0x1fffffff, 0x8000000010000000, 0x8000000010000000, 0x7ffffffc10000000, 0x7ffffffc10000000, 0x400000000, 0x400000000, 0x7a2000007a20, 0x7a2000007a20, 0x7ffff85e10000000, 0x7ffff85e10000000, 0x7ffff84a10000000, 0x7ffff84a10000000, 0x7fffffec00800000, 0x7fffffec00800000, 0x8000000000, 0x8000000000, 0x7a2000007a2000, 0x7a2000007a2000, 0x8000000000000000, 0x8000000000000000, 0x7ffffffc00000000, 0x7ffffffc00000000, 0x1fffffff1fffffff, 0x1fffffff1fffffff, 0x1000000010000000, 0x1000000010000000, 0xffffff, 0xffffff], 16);
+const POOL: usize = memory.data<u64>([0x1fffffff, 0x1fffffff, 0x8000000010000000, 0x8000000010000000, 0x7ffffffc10000000, 0x7ffffffc10000000, 0x400000000, 0x400000000, 0x7a2000007a20, 0x7a2000007a20, 0x7ffff85e10000000, 0x7ffff85e10000000, 0x7ffff84a10000000, 0x7ffff84a10000000, 0x7fffffec00800000, 0x7fffffec00800000, 0x8000000000, 0x8000000000, 0x7a2000007a2000, 0x7a2000007a2000, 0x8000000000000000, 0x8000000000000000, 0x7ffffffc00000000, 0x7ffffffc00000000, 0xffffff, 0xffffff, 0x1fffffff1fffffff, 0x1fffffff1fffffff, 0x1000000010000000, 0x1000000010000000], 16);
 /** 2^23 in limb 8 of both lanes. */
 const TOP: usize = memory.data<u64>([0x80000000800000, 0], 16);
 
@@ -155,11 +155,11 @@ export function mul(r: usize, a: usize, b: usize): void {
   const m0 = i64x2.add(i64x2.add(i64x2.add(v128.and(l0, v128.load(POOL, 0)), low(p17, v128.load(POOL, 144))), v128.load(POOL, 160)), times977(over));
   const m1 = i64x2.add(i64x2.add(i64x2.add(i64x2.add(v128.and(l1, v128.load(POOL, 0)), i64x2.shl(h17, 16)), i64x2.shl(over, 3)), v128.load(POOL, 176)), i64x2.shr_u(m0, 29));
   const m2 = i64x2.add(v128.and(l2, v128.load(POOL, 0)), i64x2.sub(i64x2.shr_u(m1, 29), v128.load(POOL, 48)));
-  v128.store(r, i32x4.sub(v128.and(pack(m0, m1), v128.load(POOL, 192)), v128.load(POOL, 208)));
-  v128.store(r, i32x4.sub(pack(m2, v128.and(l3, v128.load(POOL, 0))), v128.load(POOL, 208)), 16);
-  v128.store(r, i32x4.sub(v128.and(pack(l4, l5), v128.load(POOL, 192)), v128.load(POOL, 208)), 32);
-  v128.store(r, i32x4.sub(v128.and(pack(l6, l7), v128.load(POOL, 192)), v128.load(POOL, 208)), 48);
-  v128.store(r, i32x4.sub(packTop(v128.and(l8, v128.load(POOL, 224))), v128.load(TOP)), 64);
+  v128.store(r, i32x4.sub(v128.and(pack(m0, m1), v128.load(POOL, 208)), v128.load(POOL, 224)), 0);
+  v128.store(r, i32x4.sub(pack(m2, v128.and(l3, v128.load(POOL, 0))), v128.load(POOL, 224)), 16);
+  v128.store(r, i32x4.sub(v128.and(pack(l4, l5), v128.load(POOL, 208)), v128.load(POOL, 224)), 32);
+  v128.store(r, i32x4.sub(v128.and(pack(l6, l7), v128.load(POOL, 208)), v128.load(POOL, 224)), 48);
+  v128.store(r, i32x4.sub(packTop(v128.and(l8, v128.load(POOL, 192))), v128.load(TOP)), 64);
   checkMagnitude(r, 1);
 }
 
@@ -361,22 +361,22 @@ export function mulAdd(r: usize, a: usize, b: usize, c: usize, d: usize): void {
   const m0 = i64x2.add(i64x2.add(i64x2.add(v128.and(l0, v128.load(POOL, 0)), low(p17, v128.load(POOL, 144))), v128.load(POOL, 160)), times977(over));
   const m1 = i64x2.add(i64x2.add(i64x2.add(i64x2.add(v128.and(l1, v128.load(POOL, 0)), i64x2.shl(h17, 16)), i64x2.shl(over, 3)), v128.load(POOL, 176)), i64x2.shr_u(m0, 29));
   const m2 = i64x2.add(v128.and(l2, v128.load(POOL, 0)), i64x2.sub(i64x2.shr_u(m1, 29), v128.load(POOL, 48)));
-  v128.store(r, i32x4.sub(v128.and(pack(m0, m1), v128.load(POOL, 192)), v128.load(POOL, 208)));
-  v128.store(r, i32x4.sub(pack(m2, v128.and(l3, v128.load(POOL, 0))), v128.load(POOL, 208)), 16);
-  v128.store(r, i32x4.sub(v128.and(pack(l4, l5), v128.load(POOL, 192)), v128.load(POOL, 208)), 32);
-  v128.store(r, i32x4.sub(v128.and(pack(l6, l7), v128.load(POOL, 192)), v128.load(POOL, 208)), 48);
-  v128.store(r, i32x4.sub(packTop(v128.and(l8, v128.load(POOL, 224))), v128.load(TOP)), 64);
+  v128.store(r, i32x4.sub(v128.and(pack(m0, m1), v128.load(POOL, 208)), v128.load(POOL, 224)), 0);
+  v128.store(r, i32x4.sub(pack(m2, v128.and(l3, v128.load(POOL, 0))), v128.load(POOL, 224)), 16);
+  v128.store(r, i32x4.sub(v128.and(pack(l4, l5), v128.load(POOL, 208)), v128.load(POOL, 224)), 32);
+  v128.store(r, i32x4.sub(v128.and(pack(l6, l7), v128.load(POOL, 208)), v128.load(POOL, 224)), 48);
+  v128.store(r, i32x4.sub(packTop(v128.and(l8, v128.load(POOL, 192))), v128.load(TOP)), 64);
   checkMagnitude(r, 1);
 }
 
 /** r = a^2 in both lanes; magnitude of a at most 3, of r 1. May alias. */
 export function sqr(r: usize, a: usize): void {
   checkMagnitude(a, 3);
-  const a0 = v128.load(a, 0);
-  const a1 = v128.load(a, 16);
-  const a2 = v128.load(a, 32);
-  const a3 = v128.load(a, 48);
-  const a4 = v128.load(a, 64);
+  let a0 = v128.load(a, 0);
+  let a1 = v128.load(a, 16);
+  let a2 = v128.load(a, 32);
+  let a3 = v128.load(a, 48);
+  let a4 = v128.load(a, 64);
   const t0 = i32x4.add(a0, a0);
   const x0 = swapLimbs(t0);
   const t1 = i32x4.add(a1, a1);
@@ -422,10 +422,78 @@ export function sqr(r: usize, a: usize): void {
   const m0 = i64x2.add(i64x2.add(i64x2.add(v128.and(l0, v128.load(POOL, 0)), low(p17, v128.load(POOL, 144))), v128.load(POOL, 160)), times977(over));
   const m1 = i64x2.add(i64x2.add(i64x2.add(i64x2.add(v128.and(l1, v128.load(POOL, 0)), i64x2.shl(h17, 16)), i64x2.shl(over, 3)), v128.load(POOL, 176)), i64x2.shr_u(m0, 29));
   const m2 = i64x2.add(v128.and(l2, v128.load(POOL, 0)), i64x2.sub(i64x2.shr_u(m1, 29), v128.load(POOL, 48)));
-  v128.store(r, i32x4.sub(v128.and(pack(m0, m1), v128.load(POOL, 192)), v128.load(POOL, 208)));
-  v128.store(r, i32x4.sub(pack(m2, v128.and(l3, v128.load(POOL, 0))), v128.load(POOL, 208)), 16);
-  v128.store(r, i32x4.sub(v128.and(pack(l4, l5), v128.load(POOL, 192)), v128.load(POOL, 208)), 32);
-  v128.store(r, i32x4.sub(v128.and(pack(l6, l7), v128.load(POOL, 192)), v128.load(POOL, 208)), 48);
-  v128.store(r, i32x4.sub(packTop(v128.and(l8, v128.load(POOL, 224))), v128.load(TOP)), 64);
+  v128.store(r, i32x4.sub(v128.and(pack(m0, m1), v128.load(POOL, 208)), v128.load(POOL, 224)), 0);
+  v128.store(r, i32x4.sub(pack(m2, v128.and(l3, v128.load(POOL, 0))), v128.load(POOL, 224)), 16);
+  v128.store(r, i32x4.sub(v128.and(pack(l4, l5), v128.load(POOL, 208)), v128.load(POOL, 224)), 32);
+  v128.store(r, i32x4.sub(v128.and(pack(l6, l7), v128.load(POOL, 208)), v128.load(POOL, 224)), 48);
+  v128.store(r, i32x4.sub(packTop(v128.and(l8, v128.load(POOL, 192))), v128.load(TOP)), 64);
+  checkMagnitude(r, 1);
+}
+
+/** r = a^(2^n) in both lanes, n at least 1; as n squarings, without a way through memory between them. May alias. */
+export function sqrN(r: usize, a: usize, n: i32): void {
+  checkMagnitude(a, 3);
+  let a0 = v128.load(a, 0);
+  let a1 = v128.load(a, 16);
+  let a2 = v128.load(a, 32);
+  let a3 = v128.load(a, 48);
+  let a4 = v128.load(a, 64);
+  for (let i = 0; i < n; i++) {
+    const t0 = i32x4.add(a0, a0);
+    const x0 = swapLimbs(t0);
+    const t1 = i32x4.add(a1, a1);
+    const x1 = swapLimbs(t1);
+    const t2 = i32x4.add(a2, a2);
+    const x2 = swapLimbs(t2);
+    const t3 = i32x4.add(a3, a3);
+    const x3 = swapLimbs(t3);
+    const t4 = i32x4.add(a4, a4);
+    const x4 = swapLimbs(t4);
+    const t9 = i64x2.add(i64x2.add(i64x2.add(i64x2.add(high(a0, x4), low(a1, x3)), high(a1, x3)), low(a2, x2)), v128.load(POOL, 16));
+    const t10 = i64x2.add(i64x2.add(i64x2.add(i64x2.add(i64x2.add(high(a2, a2), low(a1, t4)), high(a1, t3)), low(a2, t3)), v128.load(POOL, 32)), i64x2.shr_u(t9, 29));
+    const t11 = i64x2.add(i64x2.add(i64x2.add(i64x2.add(high(a1, x4), low(a2, x3)), high(a2, x3)), v128.load(POOL, 32)), i64x2.shr_u(t10, 29));
+    const t12 = i64x2.add(i64x2.add(i64x2.add(i64x2.add(low(a3, a3), low(a2, t4)), high(a2, t3)), v128.load(POOL, 32)), i64x2.shr_u(t11, 29));
+    const t13 = i64x2.add(i64x2.add(i64x2.add(high(a2, x4), low(a3, x3)), v128.load(POOL, 32)), i64x2.shr_u(t12, 29));
+    const t14 = i64x2.add(i64x2.add(i64x2.add(high(a3, a3), low(a3, t4)), v128.load(POOL, 32)), i64x2.shr_u(t13, 29));
+    const t15 = i64x2.add(i64x2.add(high(a3, x4), v128.load(POOL, 32)), i64x2.shr_u(t14, 29));
+    const t16 = i64x2.add(i64x2.add(low(a4, a4), v128.load(POOL, 32)), i64x2.shr_u(t15, 29));
+    const h9 = v128.and(t9, v128.load(POOL, 0));
+    const h10 = v128.and(t10, v128.load(POOL, 0));
+    const h11 = v128.and(t11, v128.load(POOL, 0));
+    const h12 = v128.and(t12, v128.load(POOL, 0));
+    const h13 = v128.and(t13, v128.load(POOL, 0));
+    const h14 = v128.and(t14, v128.load(POOL, 0));
+    const h15 = v128.and(t15, v128.load(POOL, 0));
+    const h16 = v128.and(t16, v128.load(POOL, 0));
+    const h17 = i64x2.sub(i64x2.shr_u(t16, 29), v128.load(POOL, 48));
+    const p9 = pack(h9, h10);
+    const p11 = pack(h11, h12);
+    const p13 = pack(h13, h14);
+    const p15 = pack(h15, h16);
+    const p17 = pack(h17, h17);
+    const l0 = i64x2.add(i64x2.add(low(a0, a0), low(p9, v128.load(POOL, 64))), v128.load(POOL, 80));
+    const l1 = i64x2.add(i64x2.add(i64x2.add(i64x2.add(low(a0, x0), high(p9, v128.load(POOL, 64))), i64x2.shl(h9, 8)), v128.load(POOL, 96)), i64x2.shr_u(l0, 29));
+    const l2 = i64x2.add(i64x2.add(i64x2.add(i64x2.add(i64x2.add(high(a0, a0), low(a0, t1)), low(p11, v128.load(POOL, 64))), i64x2.shl(h10, 8)), v128.load(POOL, 96)), i64x2.shr_u(l1, 29));
+    const l3 = i64x2.add(i64x2.add(i64x2.add(i64x2.add(i64x2.add(low(a0, x1), high(a0, x1)), high(p11, v128.load(POOL, 64))), i64x2.shl(h11, 8)), v128.load(POOL, 96)), i64x2.shr_u(l2, 29));
+    const l4 = i64x2.add(i64x2.add(i64x2.add(i64x2.add(i64x2.add(i64x2.add(low(a1, a1), low(a0, t2)), high(a0, t1)), low(p13, v128.load(POOL, 64))), i64x2.shl(h12, 8)), v128.load(POOL, 96)), i64x2.shr_u(l3, 29));
+    const l5 = i64x2.add(i64x2.add(i64x2.add(i64x2.add(i64x2.add(i64x2.add(low(a0, x2), high(a0, x2)), low(a1, x1)), high(p13, v128.load(POOL, 64))), i64x2.shl(h13, 8)), v128.load(POOL, 96)), i64x2.shr_u(l4, 29));
+    const l6 = i64x2.add(i64x2.add(i64x2.add(i64x2.add(i64x2.add(i64x2.add(i64x2.add(high(a1, a1), low(a0, t3)), high(a0, t2)), low(a1, t2)), low(p15, v128.load(POOL, 64))), i64x2.shl(h14, 8)), v128.load(POOL, 96)), i64x2.shr_u(l5, 29));
+    const l7 = i64x2.add(i64x2.add(i64x2.add(i64x2.add(i64x2.add(i64x2.add(i64x2.add(low(a0, x3), high(a0, x3)), low(a1, x2)), high(a1, x2)), high(p15, v128.load(POOL, 64))), i64x2.shl(h15, 8)), v128.load(POOL, 96)), i64x2.shr_u(l6, 29));
+    const l8 = i64x2.add(i64x2.add(i64x2.add(i64x2.add(i64x2.add(i64x2.add(i64x2.add(i64x2.add(low(a2, a2), low(a0, t4)), high(a0, t3)), low(a1, t3)), high(a1, t2)), low(p17, v128.load(POOL, 64))), i64x2.shl(h16, 8)), v128.load(POOL, 112)), i64x2.shr_u(l7, 29));
+    const over = i64x2.sub(i64x2.shr_u(l8, 24), v128.load(POOL, 128));
+    const m0 = i64x2.add(i64x2.add(i64x2.add(v128.and(l0, v128.load(POOL, 0)), low(p17, v128.load(POOL, 144))), v128.load(POOL, 160)), times977(over));
+    const m1 = i64x2.add(i64x2.add(i64x2.add(i64x2.add(v128.and(l1, v128.load(POOL, 0)), i64x2.shl(h17, 16)), i64x2.shl(over, 3)), v128.load(POOL, 176)), i64x2.shr_u(m0, 29));
+    const m2 = i64x2.add(v128.and(l2, v128.load(POOL, 0)), i64x2.sub(i64x2.shr_u(m1, 29), v128.load(POOL, 48)));
+    a0 = i32x4.sub(v128.and(pack(m0, m1), v128.load(POOL, 208)), v128.load(POOL, 224));
+    a1 = i32x4.sub(pack(m2, v128.and(l3, v128.load(POOL, 0))), v128.load(POOL, 224));
+    a2 = i32x4.sub(v128.and(pack(l4, l5), v128.load(POOL, 208)), v128.load(POOL, 224));
+    a3 = i32x4.sub(v128.and(pack(l6, l7), v128.load(POOL, 208)), v128.load(POOL, 224));
+    a4 = i32x4.sub(packTop(v128.and(l8, v128.load(POOL, 192))), v128.load(TOP));
+  }
+  v128.store(r, a0, 0);
+  v128.store(r, a1, 16);
+  v128.store(r, a2, 32);
+  v128.store(r, a3, 48);
+  v128.store(r, a4, 64);
   checkMagnitude(r, 1);
 }

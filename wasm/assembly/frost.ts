@@ -6,7 +6,7 @@
  * id (1) || hiding (33) || binding (33), ids ascending; the message of 32 bytes. The host checks the lengths; ids are
  * checked here again. What a package leads to is public and kept until another one comes.
  */
-import { baseMultiplyPair } from './comb';
+import { baseMultiply, baseMultiplyPair } from './comb';
 import { multiplyVar } from './ecmult';
 import {
   BAD_ENCODING,
@@ -19,19 +19,25 @@ import {
   OK,
   TRANSCRIPT_MISMATCH,
 } from './errors';
-import { blend, copy, dup1, equal, FE, mul, sqr } from './field';
+import { copy, FE } from './field';
 import {
   addAffineVar,
+  addLanes,
   bothLanesToAffine,
   decodePairVar,
   decodeVar,
   encode,
   isExceptional,
+  isInfinity,
   JACOBIAN,
+  jacobianEquals,
   jacobianToAffine,
   LANES,
+  lanesFromJacobian,
+  manyToAffine,
   negateAffineIf,
   oddMask,
+  sameBytesVar,
   xToBytes,
 } from './group';
 import { enter, IN, leave, OUT } from './memory';
@@ -40,7 +46,7 @@ import { challenge } from './schnorr';
 import { fieldHashFinal, fieldHashInit, SHA, shaFinal, shaInit, shaUpdate } from './sha256';
 import { close, COMMITMENT, findFree, FIRST, indexOf, NONCES, NONCES_END, open, SECOND, slotAt } from './slots';
 import { COM, COM_LENGTH, MSG, MSG_LENGTH, NONCE, NONCE_LENGTH, RHO, RHO_LENGTH } from './texts.generated';
-import { prepareTweak, sameBytes, TWEAK_A, TWEAK_B, TWEAK_CACHE_END, TWEAK_KEY, TWEAK_X } from './tweak';
+import { prepareTweak, TWEAK_A, TWEAK_B, TWEAK_CACHE_END, TWEAK_KEY, TWEAK_X } from './tweak';
 
 // @ts-ignore: decorator
 @inline
@@ -80,16 +86,24 @@ const RHOS: usize = POINTS + 4 * FE;
 // @ts-ignore: decorator
 @inline
 const CHALLENGE: usize = RHOS + 2 * SC;
-/** R as computed, an affine pair; x of it; -1 where it is odd, so g3 = -1. */
+/** D + rho*E of both members, and their sum R as computed: affine pairs. The first two only when SPLIT says so. */
 // @ts-ignore: decorator
 @inline
-const R: usize = CHALLENGE + SC + 8;
+const NONCE_SUMS: usize = CHALLENGE + SC + 8;
+// @ts-ignore: decorator
+@inline
+const R: usize = NONCE_SUMS + 2 * FE;
+/** x of R; -1 where R is odd, so g3 = -1. */
 // @ts-ignore: decorator
 @inline
 const R_X: usize = R + FE;
 // @ts-ignore: decorator
 @inline
 const R_ODD: usize = R_X + 32;
+/** 1 when D + rho*E are known apart. */
+// @ts-ignore: decorator
+@inline
+const SPLIT: usize = R_ODD + 4;
 
 /** id as a scalar of 32 bytes. */
 function hashId(ctx: usize, id: u8): void {
@@ -157,32 +171,89 @@ function groupCommitment(): i32 {
   return finite;
 }
 
-/** Everything public that follows from the package, into the cache. */
-function prepare(): i32 {
+/**
+ * The same for a signer, whose own D + rho*E is (d + rho*e)*G: a constant-time multiplication of the generator instead
+ * of the own half of R, and both halves known apart. 0 when a half or R is infinity.
+ */
+function splitCommitment(own: usize, nonces: usize): i32 {
+  const frame = enter(3 * LANES + JACOBIAN + FE + 2 * SC);
+  const lanes = frame;
+  const sum = frame + 3 * LANES;
+  const h = sum + JACOBIAN;
+  const d = h + FE;
+  const e = d + SC;
+  const other: usize = 1 - own;
+  let finite = multiplyVar(sum, 0, RHOS + other * SC, POINTS + (2 + other) * FE, 1);
+  if (finite) {
+    addAffineVar(sum, POINTS + other * FE, h);
+    lanesFromJacobian(lanes + other * LANES, sum);
+    nonceOf(d, e, own, nonces);
+    baseMultiply(lanes + own * LANES, d);
+    addLanes(lanes + 2 * LANES, lanes, lanes + LANES);
+    finite = 1 - (isExceptional(sum) | isInfinity(lanes + own * LANES, 0) | isInfinity(lanes + 2 * LANES, 0));
+    if (finite) manyToAffine(NONCE_SUMS, lanes, 3);
+  }
+  leave(frame);
+  return finite;
+}
+
+/** d = d + rho*e of the member's nonces; e is overwritten. */
+function nonceOf(d: usize, e: usize, member: usize, nonces: usize): void {
+  scFromBytes(d, nonces + FIRST);
+  scFromBytes(e, nonces + SECOND);
+  scMul(e, e, RHOS + member * SC);
+  scAdd(d, d, e);
+}
+
+/**
+ * Everything public that follows from the package, into the cache. A signer passes its id and nonces, which saves
+ * work when they are of this package; anybody else 0.
+ */
+function prepare(id: i32, nonces: usize): i32 {
   const input = PACKAGE;
-  if (load<u32>(SESSION) && sameBytes(input, SESSION_INPUT, PACKAGE_BYTES)) return OK;
+  if (load<u32>(SESSION) && sameBytesVar(input, SESSION_INPUT, PACKAGE_BYTES)) return OK;
   store<u32>(SESSION, 0);
   const error = prepareTweak(input);
   if (error) return error;
-  const id0 = load<u8>(input + MEMBERS);
-  const id1 = load<u8>(input + MEMBERS + MEMBER);
-  if (id0 < 1 || id1 > 3 || id0 >= id1) return BAD_IDENTIFIER;
-  // D1 and D2, then E1 and E2: side by side.
-  const member0 = input + MEMBERS + 1;
+  const member0 = input + MEMBERS;
   const member1 = member0 + MEMBER;
-  const hiding = decodePairVar(POINTS, POINTS + FE, member0, member1);
-  const binding = decodePairVar(POINTS + 2 * FE, POINTS + 3 * FE, member0 + 33, member1 + 33);
-  const valid = hiding & binding;
+  const id0 = load<u8>(member0);
+  const id1 = load<u8>(member1);
+  if (id0 < 1 || id1 > 3 || id0 >= id1) return BAD_IDENTIFIER;
+  const own: usize = id == id1 ? 1 : 0;
+  const split =
+    nonces && (id == id0 || id == id1) && sameBytesVar(nonces + COMMITMENT, input + MEMBERS + own * MEMBER + 1, 66);
+  let valid = 3;
+  if (split) {
+    const other: usize = 1 - own;
+    const commitment = input + MEMBERS + other * MEMBER + 1;
+    const points = POINTS + other * FE;
+    if (decodePairVar(points, points + 2 * FE, commitment, commitment + 33) != 3) valid = other ? 1 : 2;
+  } else {
+    valid = decodeMembers();
+  }
   if (valid != 3) return blame(BAD_ENCODING, valid & 1 ? id1 : id0);
-  if (!sameBytes(TWEAK_X, input + EXPECTED, 32)) return KEY_MISMATCH;
+  if (!sameBytesVar(TWEAK_X, input + EXPECTED, 32)) return KEY_MISMATCH;
   bindingFactors(input);
-  if (!groupCommitment()) return BAD_ENCODING;
+  store<i32>(SPLIT, split && splitCommitment(own, nonces) ? 1 : 0);
+  if (!load<i32>(SPLIT)) {
+    if (split && decodeMembers() != 3) return BAD_ENCODING;
+    if (!groupCommitment()) return BAD_ENCODING;
+  }
   store<i32>(R_ODD, oddMask(R));
   xToBytes(R_X, R);
   challenge(CHALLENGE, R_X, TWEAK_X, input + MESSAGE, 32);
   memory.copy(SESSION_INPUT, input, PACKAGE_BYTES);
   store<u32>(SESSION, 1);
   return OK;
+}
+
+/** D1 and D2, then E1 and E2, side by side. Returns the mask of members whose points are valid. */
+function decodeMembers(): i32 {
+  const commitment0 = PACKAGE + MEMBERS + 1;
+  const commitment1 = commitment0 + MEMBER;
+  const hiding = decodePairVar(POINTS, POINTS + FE, commitment0, commitment1);
+  return hiding & decodePairVar(POINTS + 2 * FE, POINTS + 3 * FE, commitment0 + 33, commitment1 + 33);
 }
 
 /** Index (0, 1) of the id in the package, or BAD_IDENTIFIER. */
@@ -209,23 +280,6 @@ function shareFactor(r: usize, member: i32): void {
   const other = load<u8>(PACKAGE + MEMBERS + <usize>(1 - member) * MEMBER);
   lagrange(r, id, other, 0);
   scMul(r, r, CHALLENGE);
-}
-
-/** Jacobian p == affine q, without an inversion. */
-function equalsAffine(p: usize, q: usize): bool {
-  if (isExceptional(p)) return false;
-  const frame = enter(2 * FE);
-  const z = frame;
-  const t = frame + FE;
-  dup1(z, p + FE);
-  sqr(t, z);
-  // (Z^2, Z^2) times (1, Z) would need a constant; (q.x, q.y Z) times Z^2 does not.
-  mul(z, z, q);
-  blend(z, q, z);
-  mul(t, t, z);
-  const same = equal(t, p, 0) & equal(t, p, 1);
-  leave(frame);
-  return same != 0;
 }
 
 /**
@@ -284,11 +338,8 @@ function makeShare(z: usize, member: i32, nonces: usize): i32 {
   const d = s + SC;
   const e = d + SC;
   if (!scFromBytes(s, IN) | scIsZero(s)) return BAD_ENCODING;
-  if (!sameBytes(nonces + COMMITMENT, PACKAGE + MEMBERS + <usize>member * MEMBER + 1, 66)) return TRANSCRIPT_MISMATCH;
-  scFromBytes(d, nonces + FIRST);
-  scFromBytes(e, nonces + SECOND);
-  scMul(e, e, RHOS + <usize>member * SC);
-  scAdd(d, d, e);
+  if (!sameBytesVar(nonces + COMMITMENT, PACKAGE + MEMBERS + <usize>member * MEMBER + 1, 66)) return TRANSCRIPT_MISMATCH;
+  nonceOf(d, e, member, nonces);
   scNegIf(d, d, load<i32>(R_ODD));
   scNegIf(s, s, load<i32>(TWEAK_A));
   scAdd(s, s, TWEAK_B);
@@ -309,16 +360,24 @@ function checkShare(z: usize, member: i32, verifyingShare: usize): i32 {
   const d = points + 2 * FE;
   const id: i32 = load<u8>(PACKAGE + MEMBERS + <usize>member * MEMBER);
   if (!decodeVar(points + FE, verifyingShare)) return BAD_ENCODING;
-  // (z - c lambda b)*G - g3 rho E - c lambda a Y = g3 D
+  // (z - c lambda b)*G - c lambda a Y = g3 (D + rho E), or with g3 rho E on the left
   const factor = scalars + SC;
   shareFactor(factor, member);
   scMul(g, factor, TWEAK_B);
   scSub(g, z, g);
   scNegIf(factor, factor, ~load<i32>(TWEAK_A));
-  copy(points, POINTS + (2 + <usize>member) * FE);
-  scNegIf(scalars, RHOS + <usize>member * SC, ~load<i32>(R_ODD));
-  negateAffineIf(d, POINTS + <usize>member * FE, load<i32>(R_ODD));
-  const right = multiplyVar(sum, g, scalars, points, 2) && equalsAffine(sum, d);
+  const odd = load<i32>(R_ODD);
+  let finite: i32;
+  if (load<i32>(SPLIT)) {
+    negateAffineIf(d, NONCE_SUMS + <usize>member * FE, odd);
+    finite = multiplyVar(sum, g, factor, points + FE, 1);
+  } else {
+    negateAffineIf(d, POINTS + <usize>member * FE, odd);
+    copy(points, POINTS + (2 + <usize>member) * FE);
+    scNegIf(scalars, RHOS + <usize>member * SC, ~odd);
+    finite = multiplyVar(sum, g, scalars, points, 2);
+  }
+  const right = finite ? jacobianEquals(sum, d) : 0;
   leave(frame);
   return right ? OK : blame(BAD_SHARE, id);
 }
@@ -331,7 +390,7 @@ function finishSignature(z: usize): i32 {
   const r = sum + JACOBIAN;
   scNeg(c, CHALLENGE);
   negateAffineIf(r, R, load<i32>(R_ODD));
-  const right = multiplyVar(sum, z, c, TWEAK_KEY, 1) && equalsAffine(sum, r);
+  const right = multiplyVar(sum, z, c, TWEAK_KEY, 1) ? jacobianEquals(sum, r) : 0;
   leave(frame);
   if (!right) return BAD_SIGNATURE;
   memory.copy(OUT, R_X, 32);
@@ -344,7 +403,7 @@ export function signShare(id: i32, handle: i32): i32 {
   const frame = enter(SC + 136);
   const nonces = frame + SC;
   if (take(nonces, handle)) return NONCE_CONSUMED;
-  let error = prepare();
+  let error = prepare(id, nonces);
   if (error) return error;
   const member = memberOf(id);
   if (member < 0) return member;
@@ -357,7 +416,7 @@ export function signShare(id: i32, handle: i32): i32 {
 
 /** Verifying share (33) at IN, z (32) at IN + 33, package. */
 export function verifyShare(id: i32): i32 {
-  const error = prepare();
+  const error = prepare(0, 0);
   if (error) return error;
   const member = memberOf(id);
   if (member < 0) return member;
@@ -368,7 +427,7 @@ export function verifyShare(id: i32): i32 {
 
 /** z of the lower id at IN, of the higher at IN + 32, package -> signature of 64 bytes at OUT. */
 export function aggregate(): i32 {
-  const error = prepare();
+  const error = prepare(0, 0);
   if (error) return error;
   const z0 = enter(2 * SC);
   const z1 = z0 + SC;
@@ -388,7 +447,7 @@ export function finish(id: i32, peer: i32, handle: i32): i32 {
   const own = frame + SC;
   const nonces = frame + 2 * SC;
   if (take(nonces, handle)) return NONCE_CONSUMED;
-  let error = prepare();
+  let error = prepare(id, nonces);
   if (error) return error;
   const member = memberOf(id);
   const other = memberOf(peer);

@@ -42,7 +42,7 @@ import {
   triple,
 } from './field';
 import { inverse } from './fieldInverse';
-import { enter, leave } from './memory';
+import { enter, leave, POINT_CACHE } from './memory';
 
 /** Bytes of projective lanes, and of a Jacobian point. */
 // @ts-ignore: decorator
@@ -195,9 +195,7 @@ export function negateLanesIf(r: usize, p: usize, mask0: i32, mask1: i32): void 
 /** Both lanes become lane 0 + lane 1. */
 export function sumLanes(r: usize, p: usize): void {
   const q = enter(LANES);
-  swap(q, p);
-  swap(q + FE, p + FE);
-  swap(q + 2 * FE, p + 2 * FE);
+  swapLanes(q, p);
   addLanes(r, p, q);
   leave(q);
 }
@@ -226,6 +224,40 @@ export function lanesToAffine(r: usize, p: usize): void {
   blend(t, p, t);
   mul(r, t, frame);
   leave(frame);
+}
+
+/**
+ * Affine pairs of `count` points, each in lane 0 of its projective lanes and none of them infinity, with one inversion
+ * (Montgomery's trick).
+ */
+export function manyToAffine(r: usize, p: usize, count: usize): void {
+  const frame = enter((count + 3) * FE);
+  const products = frame;
+  const inv = frame + count * FE;
+  const z = inv + FE;
+  const t = z + FE;
+  copy(products, p + 2 * FE);
+  for (let i: usize = 1; i < count; i++) mul(products + i * FE, products + (i - 1) * FE, p + i * LANES + 2 * FE);
+  inverse(inv, products + (count - 1) * FE, 0);
+  for (let i = count; i > 0; ) {
+    i--;
+    const point = p + i * LANES;
+    if (i > 0) mul(z, inv, products + (i - 1) * FE);
+    else copy(z, inv);
+    mul(inv, inv, point + 2 * FE);
+    dup0(z, z);
+    dup0(t, point + FE);
+    blend(t, point, t);
+    mul(r + i * FE, t, z);
+  }
+  leave(frame);
+}
+
+/** The lanes change places. */
+export function swapLanes(r: usize, p: usize): void {
+  swap(r, p);
+  swap(r + FE, p + FE);
+  swap(r + 2 * FE, p + 2 * FE);
 }
 
 /** Affine pairs of lanes 0 and 1 with one inversion, for points that are not infinity. */
@@ -309,18 +341,57 @@ export function liftXVar(r: usize, x: usize, odd: i32): i32 {
   return valid & 1;
 }
 
+// Points that were decoded or computed lately, by their encoding: 16 places of 128 bytes, encoding at 0, affine pair at
+// 48. Commitments, verifying shares and group keys come back call after call, and a square root is a tenth of each.
+// Only public points get here.
+
+// @ts-ignore: decorator
+@inline
+function place(encoded: usize): usize {
+  return POINT_CACHE + ((<usize>load<u8>(encoded + 32) & 15) << 7);
+}
+
+/** Finds the point of a valid encoding: 1 when it is known. */
+function recallVar(r: usize, encoded: usize): i32 {
+  const at = place(encoded);
+  if (!sameBytesVar(encoded, at, 33)) return 0;
+  copy(r, at + 48);
+  return 1;
+}
+
+/** Keeps a public point. */
+export function rememberVar(encoded: usize, point: usize): void {
+  const at = place(encoded);
+  memory.copy(at, encoded, 33);
+  copy(at + 48, point);
+}
+
+/** Compares public bytes. */
+export function sameBytesVar(a: usize, b: usize, length: usize): bool {
+  let i: usize = 0;
+  for (; i + 8 <= length; i += 8) if (load<u64>(a + i) != load<u64>(b + i)) return false;
+  for (; i < length; i++) if (load<u8>(a + i) != load<u8>(b + i)) return false;
+  return true;
+}
+
 /** Two points from compressed SEC1. Returns a mask as liftXPairVar does. */
 export function decodePairVar(r0: usize, r1: usize, p0: usize, p1: usize): i32 {
   const h0: i32 = load<u8>(p0);
   const h1: i32 = load<u8>(p1);
-  const valid = ((h0 & 0xfe) == 2 ? 1 : 0) | ((h1 & 0xfe) == 2 ? 2 : 0);
-  return valid & liftXPairVar(r0, r1, p0 + 1, p1 + 1, h0 & 1, h1 & 1);
+  let valid = ((h0 & 0xfe) == 2 ? 1 : 0) | ((h1 & 0xfe) == 2 ? 2 : 0);
+  if (valid == 3 && recallVar(r0, p0) && recallVar(r1, p1)) return 3;
+  valid &= liftXPairVar(r0, r1, p0 + 1, p1 + 1, h0 & 1, h1 & 1);
+  if (valid & 1) rememberVar(p0, r0);
+  if (valid & 2) rememberVar(p1, r1);
+  return valid;
 }
 
 /** One point from compressed SEC1. Returns 1 when it is one. */
 export function decodeVar(r: usize, p: usize): i32 {
-  const h: i32 = load<u8>(p);
-  return ((h & 0xfe) == 2 ? 1 : 0) & liftXVar(r, p + 1, h & 1);
+  const t = enter(FE);
+  const valid = decodePairVar(r, t, p, p);
+  leave(t);
+  return valid & 1;
 }
 
 // Jacobian: variable-time code on public data only.
@@ -437,11 +508,52 @@ export function jacobianToAffineBy(r: usize, p: usize, zInverse: usize): void {
   leave(t);
 }
 
+/** (X Z : Y : Z^3) in both lanes. */
+export function lanesFromJacobian(r: usize, p: usize): void {
+  const z = enter(3 * FE);
+  const x = z + FE;
+  const t = x + FE;
+  dup1(z, p + FE);
+  dup0(x, p);
+  dup1(r + FE, p);
+  sqr(t, z);
+  mul(r, x, z);
+  mul(r + 2 * FE, t, z);
+  leave(z);
+}
+
+/** (X Z, Y Z^2, Z) of lane 0, for lanes that hold the same point. */
+export function jacobianFromLanes(r: usize, p: usize): void {
+  const t = enter(2 * FE);
+  const s = t + FE;
+  sqr(t, p + 2 * FE);
+  blend(s, p + 2 * FE, t);
+  blend(t, p, p + FE);
+  mul(r, t, s);
+  copy(r + FE, p + 2 * FE);
+  leave(t);
+}
+
 /** 1 when the point is infinity or any step on the way was exceptional. */
 // @ts-ignore: decorator
 @inline
 export function isExceptional(p: usize): i32 {
   return isZero(p + FE, 1);
+}
+
+/** 1 when the Jacobian p is the affine q, without an inversion. */
+export function jacobianEquals(p: usize, q: usize): i32 {
+  if (isExceptional(p)) return 0;
+  const z = enter(2 * FE);
+  const t = z + FE;
+  dup1(z, p + FE);
+  sqr(t, z);
+  mul(z, z, q);
+  blend(z, q, z);
+  mul(t, t, z); // (x, y Z) Z^2
+  const same = equal(t, p, 0) & equal(t, p, 1);
+  leave(z);
+  return same;
 }
 
 /** Affine pair of a Jacobian point that is not infinity. */

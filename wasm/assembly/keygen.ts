@@ -13,21 +13,22 @@ import {
   OK,
   TRANSCRIPT_MISMATCH,
 } from './errors';
-import { equal, FE, mul } from './field';
+import { bytesBelowP, equal, FE, mul } from './field';
 import {
   addLanes,
-  bothLanesToAffine,
   decodePairVar,
   encode,
   isInfinity,
   JACOBIAN,
   jacobianToAffine,
-  joinLanes,
   LANES,
   lanesFromAffine,
-  lanesToAffine,
   liftXVar,
+  manyToAffine,
   oddMask,
+  rememberVar,
+  sameBytesVar,
+  swapLanes,
   xToBytes,
 } from './group';
 import { enter, IN, leave, OUT } from './memory';
@@ -47,7 +48,6 @@ import {
   slotAt,
 } from './slots';
 import { DKG, DKG_LENGTH } from './texts.generated';
-import { sameBytes } from './tweak';
 
 /** c = hash_to_field(id || phi0 || 02 || x(R)), DST SUITE + 'dkg' + lowercase hex(session). */
 function proofChallenge(c: usize, id: i32, session: usize, phi0: usize, rx: usize): void {
@@ -82,13 +82,13 @@ function hexDigit(value: u8): u8 {
  */
 export function keygenCommit(id: i32): i32 {
   if (id < 1 || id > 3) return BAD_IDENTIFIER;
-  const frame = enter(4 * SC + 2 * LANES + 3 * FE);
+  const frame = enter(4 * SC + 3 * LANES + 3 * FE);
   const f0 = frame;
   const f1 = f0 + SC;
   const k = f1 + SC;
   const c = k + SC;
   const lanes = c + SC;
-  const point = lanes + LANES;
+  const point = lanes + 3 * LANES;
   for (let i: usize = 0; i < 3; i++) {
     scFromBytes(f0 + i * SC, IN + 32 + 32 * i);
     if (scIsZero(f0 + i * SC)) return BAD_ENCODING;
@@ -96,13 +96,15 @@ export function keygenCommit(id: i32): i32 {
   const index = findFree(POLYNOMIALS, POLYNOMIALS_END);
   if (index < 0) return index;
   baseMultiplyPair(lanes, f0, f1);
-  bothLanesToAffine(point, point + FE, lanes);
+  swapLanes(lanes + LANES, lanes);
+  baseMultiply(lanes + 2 * LANES, k);
+  manyToAffine(point, lanes, 3);
   encode(OUT, point);
   encode(OUT + 33, point + FE);
-  baseMultiply(lanes, k);
-  lanesToAffine(point, lanes);
-  scNegIf(k, k, oddMask(point));
-  xToBytes(OUT + 66, point);
+  rememberVar(OUT, point);
+  rememberVar(OUT + 33, point + FE);
+  scNegIf(k, k, oddMask(point + 2 * FE));
+  xToBytes(OUT + 66, point + 2 * FE);
   proofChallenge(c, id, IN, OUT, OUT + 66);
   scMul(c, c, f0);
   scAdd(c, c, k);
@@ -128,17 +130,19 @@ export function keygenVerifyProof(id: i32): i32 {
   const x = sum + JACOBIAN;
   const proof = IN + 98;
   if (decodePairVar(phis, phis + FE, IN + 32, IN + 65) != 3) return blame(BAD_ENCODING, id);
-  if (!liftXVar(r, proof, 0) || !scFromBytes(mu, proof + 32)) return blame(BAD_ENCODING, id);
+  if (!bytesBelowP(proof) || !scFromBytes(mu, proof + 32)) return blame(BAD_ENCODING, id);
   proofChallenge(c, id, IN, IN + 32, proof);
   scNeg(c, c);
   let right = false;
   if (multiplyVar(sum, mu, c, phis, 1)) {
     jacobianToAffine(r, sum);
     xToBytes(x, r);
-    right = oddMask(r) == 0 && sameBytes(x, proof, 32);
+    right = oddMask(r) == 0 && sameBytesVar(x, proof, 32);
   }
+  // Only a refusal asks whether the proof's R is a point at all.
+  const error = right ? OK : blame(liftXVar(r, proof, 0) ? BAD_PROOF : BAD_ENCODING, id);
   leave(frame);
-  return right ? OK : blame(BAD_PROOF, id);
+  return error;
 }
 
 /** r = f(at) of the polynomial in the slot. */
@@ -197,14 +201,13 @@ function equalLanes(p: usize, q: usize): bool {
  * commitment, then writes share (32), K0 (33), Y1, Y2, Y3 (33 each) to OUT.
  */
 function sumShares(id: i32, slot: usize): i32 {
-  const frame = enter(3 * 2 * LANES + 6 * LANES + 4 * FE + 2 * SC);
+  const frame = enter(3 * 2 * LANES + 7 * LANES + 4 * FE + 2 * SC);
   const phis = frame; // phi0 and phi1 of each sender
   const total = phis + 6 * LANES;
-  const slope = total + LANES;
+  const slope = total + 4 * LANES;
   const left = slope + LANES;
   const right = left + LANES;
-  const pair = right + LANES;
-  const point = pair + LANES;
+  const point = right + LANES;
   const s = point + 4 * FE;
   const sum = s + SC;
   for (let j: usize = 0; j < 3; j++) {
@@ -230,15 +233,12 @@ function sumShares(id: i32, slot: usize): i32 {
   addLanes(total, total, phis + 4 * LANES);
   addLanes(slope, phis + LANES, phis + 3 * LANES);
   addLanes(slope, slope, phis + 5 * LANES);
-  // (K0, Y1) and (Y2, Y3)
-  addLanes(left, total, slope);
-  joinLanes(pair, total, left);
-  addLanes(left, left, slope);
-  addLanes(right, left, slope);
-  joinLanes(left, left, right);
-  if (isInfinity(pair, 0) | isInfinity(pair, 1) | isInfinity(left, 0) | isInfinity(left, 1)) return BAD_ENCODING;
-  bothLanesToAffine(point, point + FE, pair);
-  bothLanesToAffine(point + 2 * FE, point + 3 * FE, left);
+  // K0, Y1, Y2, Y3
+  for (let i: usize = 0; i < 4; i++) {
+    if (isInfinity(total + i * LANES, 0)) return BAD_ENCODING;
+    if (i < 3) addLanes(total + (i + 1) * LANES, total + i * LANES, slope);
+  }
+  manyToAffine(point, total, 4);
   scToBytes(OUT, sum);
   for (let i: usize = 0; i < 4; i++) encode(OUT + 32 + 33 * i, point + i * FE);
   leave(frame);
@@ -253,7 +253,7 @@ export function keygenFinish(id: i32, handle: i32): i32 {
   memory.copy(slot, slotAt(index), 136);
   close(index);
   if (load<u8>(slot, OWNER) != id) return BAD_IDENTIFIER;
-  if (!sameBytes(slot + COMMITMENT, IN + 66 * <usize>(id - 1), 66)) return TRANSCRIPT_MISMATCH;
+  if (!sameBytesVar(slot + COMMITMENT, IN + 66 * <usize>(id - 1), 66)) return TRANSCRIPT_MISMATCH;
   return sumShares(id, slot);
 }
 

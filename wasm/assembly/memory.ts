@@ -23,10 +23,14 @@ export const STACK: usize = 0x4000;
 // @ts-ignore: decorator
 @inline
 export const STACK_END: usize = 0x1c000;
-/** Public context that outlives a call: see frost.ts. */
+/** Public context that outlives a call: see tweak.ts and frost.ts. */
 // @ts-ignore: decorator
 @inline
 export const CACHE: usize = 0x1c000;
+/** See group.ts. */
+// @ts-ignore: decorator
+@inline
+export const POINT_CACHE: usize = 0x1c800;
 // @ts-ignore: decorator
 @inline
 export const SLOTS: usize = 0x1d000;

@@ -1,16 +1,15 @@
 /** BIP-340: signing with a host key, verification, batch verification. */
 import { BAD_ENCODING, OK } from './errors';
-import { bytesBelowP, FE } from './field';
+import { FE } from './field';
 import { baseMultiply } from './comb';
 import { MAX_TERMS, multiplyVar } from './ecmult';
 import {
   isExceptional,
   JACOBIAN,
-  jacobianToAffine,
+  jacobianEquals,
   LANES,
   lanesToAffine,
   liftXPairVar,
-  liftXVar,
   oddMask,
   xToBytes,
 } from './group';
@@ -75,30 +74,20 @@ export function sign(): i32 {
   return OK;
 }
 
-function equalBytes32(a: usize, b: usize): bool {
-  let any: u64 = 0;
-  for (let i: usize = 0; i < 32; i += 8) any |= load<u64>(a + i) ^ load<u64>(b + i);
-  return any == 0;
-}
-
 /** Signature (64 bytes) of a message under the x-only key. Public data. Returns 1 or 0. */
 export function verifyVar(key: usize, signature: usize, message: usize, length: usize): i32 {
-  const frame = enter(2 * SC + 2 * FE + JACOBIAN + 32);
+  const frame = enter(2 * SC + 2 * FE + JACOBIAN);
   const p = frame;
-  const sum = p + FE;
-  const point = sum + JACOBIAN;
-  const s = point + FE;
+  const r = p + FE;
+  const sum = r + FE;
+  const s = sum + JACOBIAN;
   const e = s + SC;
-  const x = e + SC;
   let valid = 0;
-  if (bytesBelowP(signature) && scFromBytes(s, signature + 32) && liftXVar(p, key, 0)) {
+  // R comes from its x beside the key, in the same square root; then s*G - e*P is compared without an inversion.
+  if (scFromBytes(s, signature + 32) && liftXPairVar(p, r, key, signature, 0, 0) == 3) {
     challenge(e, signature, key, message, length);
     scNeg(e, e);
-    if (multiplyVar(sum, s, e, p, 1)) {
-      jacobianToAffine(point, sum);
-      xToBytes(x, point);
-      valid = oddMask(point) == 0 && equalBytes32(x, signature) ? 1 : 0;
-    }
+    valid = multiplyVar(sum, s, e, p, 1) ? jacobianEquals(sum, r) : 0;
   }
   leave(frame);
   return valid;

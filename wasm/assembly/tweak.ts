@@ -8,7 +8,7 @@
 import { baseMultiply } from './comb';
 import { BAD_ENCODING, OK } from './errors';
 import { copy, dup0, dup1, FE } from './field';
-import { addAffineLanes, decodeVar, isInfinity, LANES, lanesToAffine, negateAffineIf, oddMask, xToBytes } from './group';
+import { addAffineLanes, decodeVar, isInfinity, LANES, lanesToAffine, negateAffineIf, oddMask, sameBytesVar, xToBytes } from './group';
 import { CACHE, enter, leave } from './memory';
 import { SC, scAdd, scFromBytes, scNegIf } from './scalar';
 import { SHA, shaFinal, shaUpdate, taggedInit } from './sha256';
@@ -45,14 +45,6 @@ export const TWEAK_KEY: usize = CACHE + 208;
 @inline
 export const TWEAK_CACHE_END: usize = CACHE + 288;
 
-/** Compares public bytes. */
-export function sameBytes(a: usize, b: usize, length: usize): bool {
-  for (let i: usize = 0; i < length; i++) {
-    if (load<u8>(a + i) != load<u8>(b + i)) return false;
-  }
-  return true;
-}
-
 /** r = p + k*G for affine p, as an affine pair; 0 when that is infinity. */
 export function addBaseMultiple(r: usize, p: usize, k: usize): i32 {
   const frame = enter(LANES + 2 * FE);
@@ -82,7 +74,7 @@ export function tapTweak(tau: usize, x: usize, root: usize, rootLength: usize): 
 
 /** Computes the tweak of the input into the cache. */
 export function prepareTweak(input: usize): i32 {
-  if (load<u32>(CACHED) && sameBytes(input, CACHED_INPUT, TWEAK_INPUT)) return OK;
+  if (load<u32>(CACHED) && sameBytesVar(input, CACHED_INPUT, TWEAK_INPUT)) return OK;
   store<u32>(CACHED, 0);
   const leaf = load<u8>(input, 65);
   const rootLength = <usize>load<u8>(input, 66);
