@@ -100,11 +100,21 @@ class Recent<V> {
   }
 }
 
+/** What all keys of an account have in common. */
+interface AccountKeys {
+  readonly branches: readonly [PublicNode, PublicNode];
+  readonly fingerprint: number;
+}
+
 /** About 1 kB an entry: one process serves many accounts, and a derivation costs half a millisecond. */
-const branchesKept = new Recent<readonly [PublicNode, PublicNode]>(4096);
+const accountsKept = new Recent<AccountKeys>(4096);
 const keysKept = new Recent<DerivedKey>(16_384);
 
-function branchesOf(account: Account): readonly [PublicNode, PublicNode] {
+function idOf({ network, groupKey, chainCode, account }: Account): string {
+  return `${network}/${hex.encode(groupKey)}/${hex.encode(chainCode)}/${account}`;
+}
+
+function keysOf(account: Account): AccountKeys {
   ensure(account.groupKey.length === 33 && account.chainCode.length === 32, 'BadEncoding');
   let point: Point;
   try {
@@ -113,20 +123,29 @@ function branchesOf(account: Account): readonly [PublicNode, PublicNode] {
     throw new HoarfrostError('BadEncoding', { detail: 'group key', cause });
   }
   const root = publicChild({ point, chainCode: account.chainCode, tweak: 0n }, account.account);
-  return [publicChild(root, 0), publicChild(root, 1)];
+  const hash = ripemd160(sha256(account.groupKey));
+  return {
+    branches: [publicChild(root, 0), publicChild(root, 1)],
+    fingerprint: new DataView(hash.buffer, hash.byteOffset).getUint32(0),
+  };
 }
 
 /**
  * The key at `account/branch/index` below K0 (DESIGN section 2, "Tweaks"). Remembered, so that a script met twice costs
- * one derivation. `BadEncoding` for a hardened or impossible index.
+ * one derivation; nobody writes into it. `BadEncoding` for a hardened or impossible index.
  */
 export function deriveKey(account: Account, branch: Branch, index: number): DerivedKey {
-  const id = `${account.network}/${hex.encode(account.groupKey)}/${hex.encode(account.chainCode)}/${account.account}`;
+  const id = idOf(account);
   return keysKept.get(`${id}/${branch}/${index}`, () => {
     ensure(branch === 0 || branch === 1, 'BadEncoding', { detail: 'branch' });
-    const branches = branchesKept.get(id, () => branchesOf(account));
+    const { branches } = accountsKept.get(id, () => keysOf(account));
     return keyPathOutput(publicChild(branches[branch], index), account.network, { branch, index });
   });
+}
+
+/** First four bytes of HASH160(K0), as BIP-174 writes a master key's fingerprint. */
+export function masterFingerprint(account: Account): number {
+  return accountsKept.get(idOf(account), () => keysOf(account)).fingerprint;
 }
 
 /** The BIP-86 output of a derived node: x(P), and x of P + H_TapTweak(x(P))*G with P of even y. */
@@ -148,12 +167,6 @@ export function keyPathOutput({ point, tweak }: PublicNode, network: Network, pa
     script,
     address: addressOf(script, network)!,
   };
-}
-
-/** First four bytes of HASH160(K0), as BIP-174 writes a master key's fingerprint. */
-export function masterFingerprint(account: Account): number {
-  const hash = ripemd160(sha256(account.groupKey));
-  return new DataView(hash.buffer, hash.byteOffset).getUint32(0);
 }
 
 const base58 = base58check(sha256);

@@ -149,13 +149,8 @@ function sighashTypeOf(fields: FieldMap): number {
   return value === undefined ? 0 : new WireReader(value).u32();
 }
 
-/** Reads the counts before the transaction is decoded: `TooLarge` costs nothing. */
 function readUnsigned(bytes: Uint8Array): Transaction {
-  const head = new WireReader(bytes);
-  head.u32();
-  ensure(head.compactSize() <= INPUTS_MAX, 'TooLarge', { detail: 'inputs' });
-  const tx = parseTransaction(bytes, 'bare');
-  ensure(tx.outputs.length <= OUTPUTS_MAX, 'TooLarge', { detail: 'outputs' });
+  const tx = parseTransaction(bytes, 'bare', { inputs: INPUTS_MAX, outputs: OUTPUTS_MAX });
   ensure(
     tx.inputs.every((input) => input.scriptSig.length === 0),
     'BadEncoding',

@@ -58,8 +58,15 @@ export function writeOutput(w: WireWriter, output: TxOutput): void {
   w.u64(output.value).blob(output.script);
 }
 
-/** `bare`: the form without witnesses, in which a transaction of no inputs is not ambiguous (BIP-174). */
-export function parseTransaction(bytes: Uint8Array, form: 'any' | 'bare' = 'any'): Transaction {
+/**
+ * `bare`: the form without witnesses, in which a transaction of no inputs is not ambiguous (BIP-174). More inputs or
+ * outputs than `most` are `TooLarge` before the first of them is read.
+ */
+export function parseTransaction(
+  bytes: Uint8Array,
+  form: 'any' | 'bare' = 'any',
+  most: { inputs: number; outputs: number } = { inputs: Infinity, outputs: Infinity },
+): Transaction {
   const r = new WireReader(bytes);
   const version = r.u32();
   let count = r.count(INPUT_MIN);
@@ -68,10 +75,13 @@ export function parseTransaction(bytes: Uint8Array, form: 'any' | 'bare' = 'any'
     ensure(r.u8() === 1, 'BadEncoding', { detail: 'segwit flag' });
     count = r.count(INPUT_MIN);
   }
+  ensure(count <= most.inputs, 'TooLarge', { detail: 'inputs' });
   const inputs: TxInput[] = [];
   for (let i = 0; i < count; i++) inputs.push(readInput(r));
   const outputs: TxOutput[] = [];
-  for (let i = r.count(OUTPUT_MIN); i > 0; i--) outputs.push(readOutput(r));
+  count = r.count(OUTPUT_MIN);
+  ensure(count <= most.outputs, 'TooLarge', { detail: 'outputs' });
+  for (let i = 0; i < count; i++) outputs.push(readOutput(r));
   if (segwit) {
     for (const input of inputs) for (let i = r.count(1); i > 0; i--) input.witness.push(r.blob());
     ensure(
