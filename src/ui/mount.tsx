@@ -1,6 +1,7 @@
 /** How a page starts: theme before the first paint, then the screens around one client of the device. */
 import { type ComponentChild, render } from 'preact';
 import type { Host } from './extensionHost.ts';
+import { Boundary } from './parts/boundary.tsx';
 import { type DeviceClient, PortClient } from './portClient.ts';
 import { followTheme } from './preferences.ts';
 
@@ -9,5 +10,5 @@ export function mount(host: Host, screens: (client: DeviceClient) => ComponentCh
   const client = new PortClient(() => host.openPort());
   addEventListener('pagehide', () => client.close());
   const root = document.getElementById('root');
-  if (root !== null) render(screens(client), root);
+  if (root !== null) render(<Boundary>{screens(client)}</Boundary>, root);
 }

@@ -2,7 +2,6 @@
  * Chromium's service worker stopped at every message between device and cosigner, by the browser's own means. The relay
  * holds the message until the worker is dead, then lets it pass: what the device sent arrives, what it was sent does not.
  */
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   holdToSend,
@@ -12,12 +11,10 @@ import {
   reviewPayment,
   sent,
 } from '../../scripts/person.ts';
-import { run } from '../../scripts/setup/command.ts';
-import { root } from '../../scripts/setup/paths.ts';
 import { launchChromium, type TestChromium } from '../support/chromium.ts';
 import type { Fate } from '../support/frameProxy.ts';
 import { describeReal } from '../support/real.ts';
-import { fundedWallet, openWorld, type World } from '../support/world.ts';
+import { anotherLink, fundedWallet, openWorld, type World } from '../support/world.ts';
 
 await describeReal('killed worker', ['bitcoind', 'chromium', 'openssl'], () => {
   let world: World;
@@ -41,16 +38,6 @@ await describeReal('killed worker', ['bitcoind', 'chromium', 'openssl'], () => {
     return () => counts.length - due.length;
   }
 
-  /** Another one-time link through the relay, as the cosigner's owner makes it. */
-  async function anotherLink(): Promise<string> {
-    const main = join(root, 'src/cosigner/main.ts');
-    const settings = [`--data=${world.cosignerFolder}`, '--network=regtest', `--port=${world.proxy.port}`];
-    const said = await run(process.execPath, [main, 'token', ...settings], { deadlineMs: 20_000 });
-    const link = /^hoarfrost:\S+$/m.exec(said)?.[0];
-    if (link === undefined) throw new Error(`no link in: ${said}`);
-    return link;
-  }
-
   // Handshake 0 and 1, hello 2 and 3, then four rounds of two. A session that began anew counts from 0 again. From the
   // certificate on (10) the next worker fetches it, over a connection that is cut as well.
   test.each([
@@ -60,7 +47,7 @@ await describeReal('killed worker', ['bitcoind', 'chromium', 'openssl'], () => {
   ])('keygen: at %s', { timeout: 180_000 }, async (_name, counts) => {
     const chromium = await launchChromium({ spkiHash: world.tls.spkiHash });
     try {
-      const { page } = await prepareWallet(chromium.open, { pairing: await anotherLink() });
+      const { page } = await prepareWallet(chromium.open, { pairing: await anotherLink(world) });
       const kills = killAt(chromium, ...counts);
       await page.getByRole('button', { name: 'Form the three shares', exact: true }).click();
       await page.getByRole('heading', { name: 'Your wallet is ready' }).waitFor({ timeout: 120_000 });

@@ -11,6 +11,8 @@ import {
   waitForBalance,
 } from '../../scripts/person.ts';
 import { type LocalTls, localTls } from '../../scripts/setup/ca.ts';
+import { run } from '../../scripts/setup/command.ts';
+import { root } from '../../scripts/setup/paths.ts';
 import { type Regtest, startRegtest } from '../../scripts/setup/regtest.ts';
 import { launchChromium, type TestChromium } from './chromium.ts';
 import { type FrameProxy, startFrameProxy } from './frameProxy.ts';
@@ -93,4 +95,14 @@ export async function fundedWallet(world: World, sats: bigint, dailyLimit?: bigi
   await world.node.mine(1);
   await waitForBalance(page, sats);
   return { page, address, words: born.words };
+}
+
+/** Another one-time link through the relay, as the operator's command prints it. */
+export async function anotherLink({ cosignerFolder, proxy }: World): Promise<string> {
+  const main = join(root, 'src/cosigner/main.ts');
+  const settings = [`--data=${cosignerFolder}`, '--network=regtest', `--port=${proxy.port}`];
+  const said = await run(process.execPath, [main, 'token', ...settings], { deadlineMs: 20_000 });
+  const link = /^hoarfrost:\S+$/m.exec(said)?.[0];
+  if (link === undefined) throw new Error(`no link in: ${said}`);
+  return link;
 }

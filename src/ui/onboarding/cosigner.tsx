@@ -104,7 +104,7 @@ export function CosignerStep({
           />
         </div>
         {read.error !== null && (
-          <FieldError id="pairing-error">
+          <FieldError id="pairing-error" code={read.error.code}>
             {wordsFor(read.error.code).happened} {wordsFor(read.error.code).next}
           </FieldError>
         )}

@@ -1,5 +1,6 @@
 /** Notices: what happened, what is safe, what to do next. */
 import type { ComponentChildren } from 'preact';
+import type { ErrorCode } from '../../protocol/errors.ts';
 import type { Failure } from '../device.tsx';
 import { waitText } from '../times.ts';
 import { wordsFor } from '../words.ts';
@@ -57,10 +58,18 @@ export function FailureNotice({
   );
 }
 
-/** Under a field, tied to it by `aria-describedby`. */
-export function FieldError({ id, children }: { id: string; children: ComponentChildren }) {
+/** Under a field, tied to it by `aria-describedby`. `code` where the device said what is wrong. */
+export function FieldError({
+  id,
+  code,
+  children,
+}: {
+  id: string;
+  code?: ErrorCode;
+  children: ComponentChildren;
+}) {
   return (
-    <p class="hint hint--bad" id={id} role="alert">
+    <p class="hint hint--bad" id={id} role="alert" data-code={code}>
       <Icon name="alert" />
       <span>{children}</span>
     </p>

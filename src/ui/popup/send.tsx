@@ -107,7 +107,7 @@ export function Send({
   const fieldError = (of: Field) =>
     code !== null &&
     field === of && (
-      <FieldError id={`${of}-error`}>
+      <FieldError id={`${of}-error`} code={code}>
         {wordsFor(code).happened} {wordsFor(code).next}
       </FieldError>
     );

@@ -57,7 +57,7 @@ export function Unlock({ shares, network }: { shares: ThreeShares; network: Netw
             />
           </div>
           {wrong && (
-            <FieldError id="password-error">
+            <FieldError id="password-error" code="WrongPassword">
               {wordsFor('WrongPassword').happened} {wordsFor('WrongPassword').next}
             </FieldError>
           )}
