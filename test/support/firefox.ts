@@ -38,6 +38,8 @@ export interface FirefoxPage {
    * first whose text or label is that.
    */
   click(selector: string, name?: string): Promise<void>;
+  /** Holds the pointer down on an element for so many milliseconds. */
+  hold(selector: string, ms: number): Promise<void>;
   /** Clicks a field and types into it. */
   type(selector: string, text: string): Promise<void>;
   /** Presses one key: a character, or a WebDriver key code such as `\uE007` for Enter. */
@@ -177,6 +179,16 @@ async function openPage(send: Send, url: string): Promise<FirefoxPage> {
   // `wait: complete` never comes for pages of an extension: the poll below stands in for it.
   await send('browsingContext.navigate', { context, url, wait: 'none' });
 
+  const pointer = async (selector: string, name: string | undefined, ms: number) => {
+    const place = await page.waitFor(middle, selector, name);
+    const actions = [
+      { type: 'pointerMove', ...place },
+      { type: 'pointerDown', button: 0 },
+      { type: 'pause', duration: ms },
+      { type: 'pointerUp', button: 0 },
+    ];
+    await send('input.performActions', { context, actions: [{ type: 'pointer', id: 'mouse', actions }] });
+  };
   const page: FirefoxPage = {
     async evaluate(run, ...args) {
       // Both ways as JSON: BiDi's own values would need a mapping each way.
@@ -206,23 +218,8 @@ async function openPage(send: Send, url: string): Promise<FirefoxPage> {
         await sleep(POLL);
       }
     },
-    async click(selector, name) {
-      const place = await page.waitFor(middle, selector, name);
-      await send('input.performActions', {
-        context,
-        actions: [
-          {
-            type: 'pointer',
-            id: 'mouse',
-            actions: [
-              { type: 'pointerMove', ...place },
-              { type: 'pointerDown', button: 0 },
-              { type: 'pointerUp', button: 0 },
-            ],
-          },
-        ],
-      });
-    },
+    click: (selector, name) => pointer(selector, name, 0),
+    hold: (selector, ms) => pointer(selector, undefined, ms),
     async type(selector, text) {
       await page.click(selector);
       await keys(send, context, [...text]);

@@ -1,0 +1,95 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { chainOf, type RunningCosigner, startCosigner } from '../../scripts/cosigner.ts';
+import { PASSWORD } from '../../scripts/person.ts';
+import { localTls } from '../../scripts/setup/ca.ts';
+import { type Regtest, startRegtest } from '../../scripts/setup/regtest.ts';
+import { type Firefox, type FirefoxPage, launchFirefox } from '../support/firefox.ts';
+import { describeReal } from '../support/real.ts';
+
+/** Runs in the page, as text: only its arguments exist there. */
+const shows = (page: FirefoxPage, text: string) =>
+  page.waitFor((wanted) => document.body.innerText.includes(wanted), text);
+
+await describeReal('Firefox, the MV2 build', ['bitcoind', 'firefox', 'certutil', 'openssl'], () => {
+  const stack = new AsyncDisposableStack();
+  let node: Regtest;
+  let cosigner: RunningCosigner;
+  let firefox: Firefox;
+
+  beforeAll(async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'hoarfrost-firefox-world-'));
+    stack.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+    const tls = await localTls();
+    node = await startRegtest();
+    stack.defer(node.stop);
+    cosigner = await startCosigner({ folder, network: 'regtest', chain: chainOf(node), tls });
+    stack.defer(cosigner.stop);
+    firefox = await launchFirefox({ tls });
+    stack.defer(firefox.close);
+  });
+  afterAll(() => stack.disposeAsync());
+
+  test('installs and onboards: three shares, one certificate', async () => {
+    const page = await firefox.open('onboarding.html');
+    await page.click('button', 'Create a wallet');
+    await page.type('#pairing', cosigner.pairing);
+    await page.click('button', 'Connect');
+    await page.click('button', 'It matches, continue');
+    await page.type('#new-password', PASSWORD);
+    await page.type('#repeat-password', PASSWORD);
+    await page.click('button', 'Continue to the words');
+    await shows(page, 'Write down your recovery words');
+    const words = await page.waitFor(() => {
+      const items = [...document.querySelectorAll('ol.words li:not(.is-hidden)')];
+      return items.length === 12 ? items.map((item) => item.textContent ?? '') : undefined;
+    });
+    await page.screenshot('firefox-words');
+    await page.click('button', 'I have written them down');
+    for (const [i, word] of words!.entries()) await page.type(`input[aria-label="Word ${i + 1}"]`, word);
+    await page.press('\uE007');
+    await page.click('button', 'Form the three shares');
+    await shows(page, 'Your wallet is ready');
+    await page.screenshot('firefox-ready');
+  });
+
+  test('locks and unlocks, refuses a wrong password, and receives', async () => {
+    const page = await firefox.open('popup.html');
+    await page.click('button', 'Lock now');
+    await shows(page, 'Your device share is asleep.');
+    await page.type('#password', `${PASSWORD} not`);
+    await page.click('button', 'Unlock');
+    await page.waitFor(() => document.querySelector('[data-code="WrongPassword"]') !== null);
+    await page.type('#password', PASSWORD);
+    await page.click('button', 'Unlock');
+    await page.click('button', 'Receive');
+    const address = await page.waitFor(
+      () => document.querySelector('[aria-label="Your address"]')?.textContent?.replace(/\s/g, '') ?? '',
+    );
+    expect(address).toMatch(/^bcrt1p[0-9a-z]{58}$/);
+    await page.screenshot('firefox-receive');
+    await node.fund(address, 700_000n);
+    await node.mine(1);
+    await page.click('[aria-label="Back"]');
+    await page.waitFor(() => document.querySelector('.amount--balance data[value="700000"]') !== null);
+    await page.screenshot('firefox-home');
+  });
+
+  test('pays: the node mines what Firefox and the cosigner signed', async () => {
+    const page = await firefox.open('popup.html');
+    const payee = await node.rpc<string>('getnewaddress', ['', 'bech32m'], { wallet: 'miner' });
+    await page.waitFor(() => document.querySelector('.amount--balance data[value="700000"]') !== null);
+    await page.click('button', 'Send');
+    await page.type('#to', payee);
+    await page.type('#amount', '120000');
+    await page.waitFor(() => document.querySelectorAll('[role="radio"]:not([disabled])').length >= 3);
+    await page.click('button', 'Review');
+    await page.hold('button[data-armed="true"]', 1200);
+    await page.waitFor(() => [...document.querySelectorAll('h1')].some((h) => h.textContent === 'Sent'));
+    await page.screenshot('firefox-sent');
+    await node.mine(1);
+    expect(await node.rpc('getreceivedbyaddress', [payee], { wallet: 'miner' })).toBe(0.0012);
+  });
+});
