@@ -54,6 +54,18 @@ export interface StoredReceipt {
   readonly signature: Bytes;
 }
 
+/**
+ * What a record is about: a signed version of the policy, by its number; a payment that waits, by its spend id; a coin that a
+ * signature was given for and that the chain has not shown spent, by its outpoint.
+ */
+export type RecordKind = 'policy' | 'hold' | 'unseen';
+
+/** Small and canonically encoded by whoever keeps it. Keys are unique within wallet and kind. */
+export interface StoredRecord {
+  readonly key: Bytes;
+  readonly body: Bytes;
+}
+
 /** One consistent look at one wallet. Outpoints are `txid:vout` in display hex; amounts are sats. */
 export interface WalletView {
   readonly wallet: WalletRecord;
@@ -68,6 +80,9 @@ export interface WalletView {
   lastReceipt(): Promise<StoredReceipt | null>;
   /** In rising order, from sequence `from` on. */
   receipts(from: number, max: number): Promise<StoredReceipt[]>;
+  record(kind: RecordKind, key: Bytes): Promise<Bytes | null>;
+  /** In the byte order of their keys. */
+  records(kind: RecordKind): Promise<StoredRecord[]>;
 }
 
 /** A view that nobody else can change meanwhile, and that changes what the view shows at once. */
@@ -80,6 +95,10 @@ export interface WalletTx extends WalletView {
   charge(amount: bigint, at: number): Promise<void>;
   appendReceipt(receipt: StoredReceipt): Promise<void>;
   raiseNextIndices(nextReceive: number, nextChange: number): Promise<void>;
+  /** Replaces one of the same key. */
+  putRecord(kind: RecordKind, key: Bytes, body: Bytes): Promise<void>;
+  /** Safe to repeat. */
+  deleteRecord(kind: RecordKind, key: Bytes): Promise<void>;
 }
 
 export interface Store {
@@ -100,6 +119,8 @@ export interface Store {
   checkToken(hash: Bytes, now: number): Promise<void>;
   /** Whether nobody is enrolled and nobody can be. */
   awaitsFirstToken(now: number): Promise<boolean>;
+  /** Wallets whose keygen began at `since` or later. */
+  enrolledSince(since: number): Promise<number>;
 
   /** Health probe. */
   check(): Promise<void>;

@@ -242,6 +242,37 @@ describe.each(adapters)('store: $name', ({ open }) => {
     expect([wallet.nextReceive, wallet.nextChange]).toEqual([7, 5]);
   });
 
+  test('records are kept by kind and key, in order, replaced and removed, each wallet its own', async () => {
+    await store.withWallet(a.id, async (tx) => {
+      await tx.putRecord('hold', bytes(2), bytes(1, 300));
+      await tx.putRecord('hold', bytes(1), bytes(2, 0));
+      await tx.putRecord('policy', bytes(1), bytes(3));
+      await tx.putRecord('hold', bytes(2), bytes(4, 5));
+    });
+    await another().viewWallet(a.id, async (view) => {
+      expect(await view.records('hold')).toEqual([
+        { key: bytes(1), body: bytes(2, 0) },
+        { key: bytes(2), body: bytes(4, 5) },
+      ]);
+      expect(await view.record('policy', bytes(1))).toEqual(bytes(3));
+      expect(await view.record('unseen', bytes(1))).toBeNull();
+    });
+    await store.viewWallet(b.id, async (view) => {
+      expect(await view.record('hold', bytes(1))).toBeNull();
+      expect(await view.records('hold')).toEqual([]);
+    });
+    await store.withWallet(a.id, async (tx) => {
+      await tx.deleteRecord('hold', bytes(1));
+      await tx.deleteRecord('hold', bytes(9));
+    });
+    expect(await store.viewWallet(a.id, (view) => view.records('hold'))).toHaveLength(1);
+  });
+
+  test('enrolments are counted from a moment on', async () => {
+    expect(await store.enrolledSince(NOW)).toBe(2);
+    expect(await store.enrolledSince(NOW + 1)).toBe(0);
+  });
+
   test('a view shows what is committed, never what is under way', async () => {
     let insideDone: () => void = () => {};
     const inside = new Promise<void>((resolve) => {

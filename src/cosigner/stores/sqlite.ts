@@ -113,6 +113,12 @@ class SqliteStore implements Store {
     );
   }
 
+  enrolledSince(since: number): Promise<number> {
+    return this.#read((db) =>
+      Number(db.get('SELECT count(*) AS n FROM wallet WHERE begun_at >= ?', since)!.n as bigint),
+    );
+  }
+
   async check(): Promise<void> {
     await this.#read((db) => db.get('SELECT 1 FROM wallet LIMIT 1'));
   }
@@ -269,6 +275,27 @@ function openWallet(db: Connection, id: Bytes): WalletTx {
       const sql =
         'SELECT sequence, body, signature FROM receipt WHERE wallet = ? AND sequence >= ? ORDER BY sequence LIMIT ?';
       return db.all(sql, id, from, max).map(receiptOf);
+    },
+
+    async record(kind, key) {
+      const sql = 'SELECT body FROM record WHERE wallet = ? AND kind = ? AND key = ?';
+      return blobOf(db.get(sql, id, kind, key), 'body');
+    },
+
+    async records(kind) {
+      const sql = 'SELECT key, body FROM record WHERE wallet = ? AND kind = ? ORDER BY key';
+      return db.all(sql, id, kind).map(({ key, body }) => ({ key: bytesOf(key), body: bytesOf(body) }));
+    },
+
+    async putRecord(kind, key, body) {
+      const sql =
+        'INSERT INTO record (wallet, kind, key, body) VALUES (?, ?, ?, ?) ' +
+        'ON CONFLICT (wallet, kind, key) DO UPDATE SET body = excluded.body';
+      db.run(sql, id, kind, key, body);
+    },
+
+    async deleteRecord(kind, key) {
+      db.run('DELETE FROM record WHERE wallet = ? AND kind = ? AND key = ?', id, kind, key);
     },
 
     async insertAttempt({ request, commitments, spend, at }: NewAttempt) {

@@ -73,6 +73,16 @@ const MIGRATIONS = [
     PRIMARY KEY (wallet, sequence)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE record (
+    wallet BLOB NOT NULL REFERENCES wallet (id),
+    kind TEXT NOT NULL,
+    key BLOB NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (wallet, kind, key)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX wallet_by_birth ON wallet (begun_at);
+  `,
 ] as const;
 
 /** Brings an older database up to date, each version in its own transaction; a newer one is refused untouched. */
