@@ -5,7 +5,7 @@
  */
 import { aeadOpen, aeadSeal } from '../crypto/aead.ts';
 import { concat } from '../crypto/hash.ts';
-import { checkKdfParameters, deriveKek, KDF_FLOOR, type KdfParameters } from '../crypto/kdf.ts';
+import { deriveKek, KDF_FLOOR, type KdfParameters } from '../crypto/kdf.ts';
 import type { Random } from '../crypto/random.ts';
 import { Secret } from '../crypto/secret.ts';
 import { bytes, encode, oneOf, struct, text, u8, u32 } from '../protocol/codec.ts';
@@ -158,7 +158,6 @@ export class Vault {
 function checkRecord(record: VaultRecord): void {
   ensure(record.version === 1, 'WrongVersion', { detail: 'vault' });
   ensure(record.shareId === DEVICE, 'VaultDamaged', { detail: 'share id' });
-  checkKdfParameters(record.kdf);
 }
 
 function importDataKey(dataKey: Secret): Promise<CryptoKey> {
