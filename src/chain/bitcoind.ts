@@ -24,10 +24,11 @@ export interface BitcoindOptions {
   /** `user:password`, asked again when the node refuses it: a cookie changes with each start. */
   credentials: () => string | Promise<string>;
   network: Network;
-  /** From when on a wallet that the node does not know yet has history: nothing before now, or unix seconds to rescan from. */
-  rescanFrom?: 'now' | number;
   deadlineMs?: number;
 }
+
+/** A block's time may differ from ours by this much (the node adds its own two hours on a rescan). */
+const CLOCKS_APART_MS = 2 * 3_600_000;
 
 // Error codes of the node (rpc/protocol.h)
 const RPC_WALLET_NOT_FOUND = -18;
@@ -78,7 +79,7 @@ export function createBitcoind(options: BitcoindOptions): ChainSource {
     }
   }
 
-  async function open(account: Account): Promise<Known> {
+  async function open(account: Account, bornAt: number): Promise<Known> {
     ensure(account.network === options.network, 'WrongNetwork');
     const descriptors = branchDescriptors(account);
     const wallet = `hoarfrost-${hex.encode(sha256(utf8.decode(descriptors.join()))).slice(0, 32)}`;
@@ -93,7 +94,7 @@ export function createBitcoind(options: BitcoindOptions): ChainSource {
     const listed = json.object(await rpc.call({ method: 'listdescriptors', params: [], wallet }));
     const present = new Set(json.array(listed.descriptors, 16).map((d) => json.object(d).desc));
     const missing = descriptors.filter((descriptor) => !present.has(descriptor));
-    if (missing.length > 0) await importInto(wallet, descriptors, missing);
+    if (missing.length > 0) await importInto(wallet, descriptors, missing, bornAt);
     return { wallet, descriptors, covered: [0, 0], paths: new Map(), transactions: new Map() };
   }
 
@@ -103,13 +104,18 @@ export function createBitcoind(options: BitcoindOptions): ChainSource {
   }
 
   /** A long rescan outlives the deadline; the node goes on with it, and `look` waits for its end. */
-  async function importInto(wallet: string, all: [string, string], missing: string[]): Promise<void> {
+  async function importInto(
+    wallet: string,
+    all: [string, string],
+    missing: string[],
+    bornAt: number,
+  ): Promise<void> {
     const requests = missing.map((desc) => ({
       desc,
       active: true,
       internal: desc === all[1],
       range: [0, GAP_OWN_OUTPUT],
-      timestamp: options.rescanFrom ?? 'now',
+      timestamp: Math.max(0, Math.floor((bornAt - CLOCKS_APART_MS) / 1000)),
     }));
     const results = await rpc.call({ method: 'importdescriptors', params: [requests], wallet });
     for (const result of json.array(results, 2)) {
@@ -118,10 +124,10 @@ export function createBitcoind(options: BitcoindOptions): ChainSource {
     }
   }
 
-  async function known(account: Account): Promise<Known> {
+  async function known(account: Account, bornAt: number): Promise<Known> {
     await rightNetwork();
     const id = branchDescriptors(account)[0];
-    const pending = opening.get(id) ?? open(account);
+    const pending = opening.get(id) ?? open(account, bornAt);
     opening.delete(id);
     opening.set(id, pending);
     if (opening.size > ACCOUNTS_KEPT) opening.delete(opening.keys().next().value!);
@@ -134,13 +140,17 @@ export function createBitcoind(options: BitcoindOptions): ChainSource {
   }
 
   /** Runs `use` with the account's wallet; once more from the start if the node has forgotten to load it. */
-  async function withWallet<T>(account: Account, use: (known: Known) => Promise<T>): Promise<T> {
+  async function withWallet<T>(
+    account: Account,
+    bornAt: number,
+    use: (known: Known) => Promise<T>,
+  ): Promise<T> {
     try {
-      return await use(await known(account));
+      return await use(await known(account, bornAt));
     } catch (e) {
       if (!(e instanceof RpcFailure) || e.rpcCode !== RPC_WALLET_NOT_FOUND) throw e;
       opening.delete(branchDescriptors(account)[0]);
-      return use(await known(account));
+      return use(await known(account, bornAt));
     }
   }
 
@@ -281,8 +291,8 @@ export function createBitcoind(options: BitcoindOptions): ChainSource {
   }
 
   return {
-    async scan(account) {
-      return withWallet(account, async (opened) => {
+    async scan(account, bornAt = 0) {
+      return withWallet(account, bornAt, async (opened) => {
         for (let i = 0; i < ATTEMPTS; i++) {
           const seen = await look(opened);
           if (seen !== null) return seen;

@@ -38,7 +38,8 @@ export interface FeeRates {
 
 /** Every call has a deadline of its own and fails with `ChainUnavailable`, never hangs. */
 export interface ChainSource {
-  scan(account: Account): Promise<AccountScan>;
+  /** No coin of the account is older than `bornAt` (milliseconds): where a source that must search blocks may begin. */
+  scan(account: Account, bornAt?: number): Promise<AccountScan>;
   fees(): Promise<FeeRates>;
   /** Raw bytes and height (0 unconfirmed), or null if unknown. */
   transaction(txid: string): Promise<{ transaction: Uint8Array; height: number } | null>;

@@ -17,6 +17,8 @@ export interface WalletRecord {
   /** Next unused index of the receive and the change branch, as far as the chain has shown. Only ever rises. */
   readonly nextReceive: number;
   readonly nextChange: number;
+  /** When its keygen began, milliseconds: its key did not exist before. */
+  readonly bornAt: number;
 }
 
 export interface NewWallet {

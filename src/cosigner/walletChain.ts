@@ -68,7 +68,7 @@ export class WalletChain {
   async #scan(id: Bytes): Promise<AccountScan> {
     const { store, wallets, chain } = this.#cosigner;
     const record = await store.viewWallet(id, async (view) => view.wallet);
-    const scan = await chain.scan(wallets.read(this.#cosigner, record).account);
+    const scan = await chain.scan(wallets.read(this.#cosigner, record).account, record.bornAt);
     if (scan.nextReceive > record.nextReceive || scan.nextChange > record.nextChange) {
       await store.withWallet(id, (tx) => tx.raiseNextIndices(scan.nextReceive, scan.nextChange));
     }

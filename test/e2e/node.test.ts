@@ -36,12 +36,11 @@ await describeReal('a real node', ['bitcoind'], () => {
     await node?.stop();
   });
 
-  const overRpc = (rescanFrom: 'now' | number = 'now', url = node.rpcUrl): ChainSource =>
+  const overRpc = (url = node.rpcUrl): ChainSource =>
     createBitcoind({
       url,
       credentials: () => readFile(node.cookieFile, 'utf8'),
       network: 'regtest',
-      rescanFrom,
     });
 
   /** Unconfirmed, and with the node's wallets told: they hear of the mempool a moment later. */
@@ -292,8 +291,8 @@ await describeReal('a real node', ['bitcoind'], () => {
     const key = wholeKey('found again');
     await fund(deriveKey(key.account, 0, 0).address, 12_345n);
     await node.mine(1);
-    const anew = overRpc(birth.time);
-    expect((await anew.scan(key.account)).coins).toMatchObject([{ value: 12_345n }]);
+    const anew = overRpc();
+    expect((await anew.scan(key.account, birth.time * 1000)).coins).toMatchObject([{ value: 12_345n }]);
     anew.close();
   });
 

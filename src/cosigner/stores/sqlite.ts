@@ -211,7 +211,10 @@ class Connection {
 
 /** The wallet's row is read at once, so that an unknown one fails before `work` begins. */
 function openWallet(db: Connection, id: Bytes): WalletTx {
-  const row = db.get('SELECT epoch, certificate, next_receive, next_change FROM wallet WHERE id = ?', id);
+  const row = db.get(
+    'SELECT epoch, certificate, next_receive, next_change, begun_at FROM wallet WHERE id = ?',
+    id,
+  );
   ensure(row !== undefined, 'NotEnrolled');
   const wallet: WalletRecord = {
     id,
@@ -219,6 +222,7 @@ function openWallet(db: Connection, id: Bytes): WalletTx {
     certificate: bytesOf(row.certificate),
     nextReceive: Number(row.next_receive),
     nextChange: Number(row.next_change),
+    bornAt: Number(row.begun_at),
   };
   const { epoch } = wallet;
 
