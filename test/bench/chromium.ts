@@ -3,8 +3,8 @@ import { randomBytes } from '@noble/hashes/utils.js';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { build, type Plugin } from 'vite';
 import { CHROMIUM, findTool } from '../../scripts/setup/tools.ts';
-import { createNobleSigner } from '../../src/crypto/nobleSigner.ts';
 import { Secret } from '../../src/crypto/secret.ts';
+import { createNobleSigner } from '../support/nobleSigner.ts';
 import type { Native } from './operations.ts';
 import type { Plan, Result } from './rounds.ts';
 

@@ -1,7 +1,7 @@
-import { createNobleSigner } from '../../../src/crypto/nobleSigner.ts';
 import type { Signer } from '../../../src/crypto/signer.ts';
 import { createWasmSigner, loadWasmSigner } from '../../../src/crypto/wasmSigner.ts';
 import { buildVariant } from '../../../wasm/build.ts';
+import { createNobleSigner } from '../../support/nobleSigner.ts';
 
 export interface Backing {
   readonly name: string;

@@ -1,7 +1,7 @@
 /**
- * The signer over `@noble/curves` points: BigInt scalars, not constant time, nothing it computes with can be wiped.
- * It backs `load()` only until the wasm signer does, and is the tests' oracle ever after, so the equations of
- * DESIGN section 2 are written out by hand and owe nothing to noble's own FROST.
+ * The signer once more, over `@noble/curves` points: the tests' reference. BigInt scalars, not constant time, nothing
+ * it computes with can be wiped. The equations of DESIGN section 2 are written out by hand and owe nothing to noble's own
+ * FROST, which is the other oracle (test/conformance/signer/oracle.ts).
  *
  * Where the interface leaves the code of an error open: a consumed, dropped or foreign handle of either kind is
  * `NonceConsumed`; an own commitment in the list that is not the handle's is `TranscriptMismatch`; a derived key or group
@@ -11,8 +11,7 @@ import { expand_message_xmd } from '@noble/curves/abstract/hash-to-curve.js';
 import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
-import { type ErrorDetails, ensure } from '../protocol/errors.ts';
-import { Secret } from './secret.ts';
+import { Secret } from '../../src/crypto/secret.ts';
 import {
   type KeygenResult,
   type KeyTweak,
@@ -22,7 +21,8 @@ import {
   type Signer,
   type SigningPackage,
   SUITE,
-} from './signer.ts';
+} from '../../src/crypto/signer.ts';
+import { type ErrorDetails, ensure } from '../../src/protocol/errors.ts';
 
 const { Point } = secp256k1;
 const { BASE, ZERO, Fn, Fp } = Point;
