@@ -54,7 +54,6 @@ export type Outcome =
 /** Codes after which the very same thing may succeed a moment later. */
 const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CosignerUnreachable',
-  'TlsUntrusted',
   'ChannelClosed',
   'DeadlineExceeded',
   'RateLimited',

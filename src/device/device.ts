@@ -462,7 +462,6 @@ const ACTIVITY: ReadonlySet<PortMethod> = new Set<PortMethod>([
 
 const AWAY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CosignerUnreachable',
-  'TlsUntrusted',
   'ChannelClosed',
   'DeadlineExceeded',
   'WrongCosignerKey',

@@ -4,7 +4,7 @@
  * try starts anew and nothing was stored. Share and transcript are durable before the device's certificate signature
  * leaves; from then on the certificate can be fetched, and until it is here there is no wallet and no address.
  */
-import { equalVar, taggedHash } from '../crypto/hash.ts';
+import { equalVar } from '../crypto/hash.ts';
 import { Secret } from '../crypto/secret.ts';
 import type { Signer } from '../crypto/signer.ts';
 import * as frost from '../frost/keygen.ts';
@@ -182,7 +182,7 @@ export class Keygen {
         pending = { cosigner: { host, port, noiseKey, hostKey }, network: this.network, session, transcript };
         const { record, dataKey } = await sealVault({
           password: this.#password,
-          context: { wallet: walletOf(transcript), network: this.network, epoch: FIRST_EPOCH },
+          context: { wallet: frost.walletOf(transcript), network: this.network, epoch: FIRST_EPOCH },
           share,
           host: this.#host,
           channel: this.#channel,
@@ -304,8 +304,4 @@ function checkCosigner(message: Bytes, { noiseKey, hostKey }: Pairing): void {
   const hello = decode(keygenHello, decode(signedBody, message).body);
   const same = equalVar(hello.noiseKey, noiseKey) && equalVar(hello.hostKey, hostKey);
   ensure(same, 'WrongCosignerKey', { detail: 'hello' });
-}
-
-function walletOf(transcript: Bytes): Bytes {
-  return taggedHash('hoarfrost/wallet', transcript);
 }

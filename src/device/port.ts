@@ -116,7 +116,7 @@ export interface PortMethods {
   state: [null, DeviceState];
   /** Checks a pairing link without connecting. `BadPairing`. */
   readPairing: [{ uri: string }, PairingView];
-  /** Connects, finishes the handshake and says hello: `CosignerUnreachable`, `TlsUntrusted`, `WrongCosignerKey`, `WrongNetwork`. */
+  /** Connects, finishes the handshake and says hello: `CosignerUnreachable` (also for a certificate that the browser does not trust: it does not say why), `WrongCosignerKey`, `WrongNetwork`. */
   tryPairing: [{ uri: string; network: Network }, PairingView];
   /** Keygen, driven by the onboarding page, which plays recovery: its messages are opaque here. Starts afresh each time. */
   keygenStart: [

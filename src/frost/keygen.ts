@@ -296,7 +296,7 @@ export function verifyCertificate(signer: Signer, certificate: Bytes): KeyRecord
   return {
     network: device.network,
     session: sessionOf(said.hellos),
-    wallet: taggedHash('hoarfrost/wallet', transcript),
+    wallet: walletOf(transcript),
     groupKey: said.groupKey,
     verifyingShares: said.verifyingShares as [Bytes, Bytes, Bytes],
     chainCode: taggedHash('hoarfrost/chain-code', transcript),
@@ -348,6 +348,11 @@ function sessionOf(hellos: Bytes[]): Bytes {
     Uint8Array.of(THRESHOLD, PARTIES.length),
     ...hellos.map(delimited),
   );
+}
+
+/** The wallet's name between its parties, 32 bytes: known to each as soon as it has the transcript. */
+export function walletOf(transcript: Bytes): Bytes {
+  return taggedHash('hoarfrost/wallet', transcript);
 }
 
 function certificateHash(transcript: Bytes): Bytes {

@@ -28,11 +28,12 @@ export type ErrorCode =
   | 'AttemptReused'
   | 'EpochStale'
   | 'RepairedShareMismatch' // the helpers' sums are not the lost share
+  | 'RefreshInvalid' // a refresh, or its record, does not follow from the epoch before it
+  | 'RecordsCorrupt' // no copy of the records leads to recovery's share
   // channel and enrolment
   | 'WrongCosignerKey'
   | 'ChannelClosed'
   | 'CosignerUnreachable'
-  | 'TlsUntrusted'
   | 'DeadlineExceeded'
   | 'OutOfSequence'
   | 'TokenExpired'

@@ -63,6 +63,16 @@ const WORDS: Record<ErrorCode, ErrorWords> = {
     safe: 'It was thrown away. The shares that you have are as they were.',
     next: 'Try again. If it stays so, ask whoever runs the cosigner.',
   },
+  RefreshInvalid: {
+    happened: 'Your cosigner did not follow the rules for changing the shares.',
+    safe: 'The change was dropped. Your key and addresses are as they were.',
+    next: 'Try again. If it stays so, ask whoever runs the cosigner.',
+  },
+  RecordsCorrupt: {
+    happened: 'The records that lead to your recovery share are damaged.',
+    safe: `Nothing was changed. ${MONEY_SAFE}`,
+    next: 'Bring the other copy of the records: one is in this browser, the other at your cosigner.',
+  },
   BadIdentifier: KEYGEN_STOPPED,
   BadCertificate: KEYGEN_STOPPED,
   BadSignature: SIGNATURE_WRONG,
@@ -115,12 +125,7 @@ const WORDS: Record<ErrorCode, ErrorWords> = {
   CosignerUnreachable: {
     happened: 'Your cosigner does not answer.',
     safe: 'Nothing was signed and nothing is lost.',
-    next: 'Check your connection and that the cosigner runs, then try again.',
-  },
-  TlsUntrusted: {
-    happened: 'The browser does not trust the certificate of your cosigner.',
-    safe: 'Nothing was said to it.',
-    next: 'Whoever runs the cosigner needs a certificate that this browser trusts.',
+    next: 'Check your connection, that the cosigner runs, and that this browser trusts its certificate; then try again.',
   },
   DeadlineExceeded: {
     happened: 'It took too long, so the wallet stopped waiting.',
