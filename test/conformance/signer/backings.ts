@@ -9,18 +9,27 @@ export interface Backing {
   readonly create: () => Signer;
   /** Whole sessions compared with the oracle. */
   readonly sessions: number;
+  /** Sessions open at once. */
+  readonly open: number;
 }
 
-/** `SIGNER_SESSIONS` sets the number of whole sessions of the property tests, the same for every backing. */
+/** `SIGNER_SESSIONS` sets the number of whole sessions of every backing; the oracle takes 10 ms for each. */
 const asked = process.env.SIGNER_SESSIONS;
-export const sessionsOr = (usual: number): number => (asked === undefined ? usual : Number(asked));
+const sessions = (usual: number, ci: number): number =>
+  Number(asked ?? (process.env.CI === 'true' ? ci : usual));
 
-export const noble: Backing = { name: 'noble', create: createNobleSigner, sessions: sessionsOr(30) };
+export const noble: Backing = {
+  name: 'noble',
+  create: createNobleSigner,
+  sessions: sessions(30, 100),
+  open: 50,
+};
 
 export const wasm: Backing = {
   name: 'wasm',
   create: loadWasmSigner,
-  sessions: sessionsOr(30),
+  sessions: sessions(100, 5_000),
+  open: 1_000,
 };
 
 /** The same sources with the run-time checks of their invariants. */
@@ -30,5 +39,6 @@ export const wasmChecked: Backing = {
     const bytes = buildVariant({ name: 'signer-checked', entry: 'index.ts', define: ['CHECKS'] });
     return createWasmSigner(new WebAssembly.Instance(new WebAssembly.Module(bytes), {})).signer;
   },
-  sessions: sessionsOr(10),
+  sessions: sessions(30, 500),
+  open: 1_000,
 };

@@ -172,7 +172,8 @@ export function oracleNonces(id: PartyId, share: Uint8Array, randomness: Uint8Ar
 export interface OracleSession {
   readonly commitments: Readonly<Record<PartyId, Uint8Array>>;
   readonly signatureShares: Readonly<Record<PartyId, Uint8Array>>;
-  readonly signature: Uint8Array;
+  /** noble's aggregation, verified by it: as dear as all the rest. */
+  readonly aggregate: () => Uint8Array;
 }
 
 /** One signature by `ids`; the nonce inputs are by id. */
@@ -194,11 +195,12 @@ export function oracleSign(args: {
     commitments[id] = concatBytes(list[i]!.hiding, list[i]!.binding);
     signatureShares[id] = schnorr_FROST.signShare(secretOf(id), pub, made[i]!.nonces, list, message);
   });
-  const signature = schnorr_FROST.aggregate(
-    pub,
-    list,
-    message,
-    Object.fromEntries(ids.map((id) => [idOf(id), signatureShares[id]])),
-  );
-  return { commitments, signatureShares, signature };
+  const aggregate = () =>
+    schnorr_FROST.aggregate(
+      pub,
+      list,
+      message,
+      Object.fromEntries(ids.map((id) => [idOf(id), signatureShares[id]])),
+    );
+  return { commitments, signatureShares, aggregate };
 }
