@@ -6,6 +6,7 @@ import { parsePsbt } from '../bitcoin/psbt.ts';
 import { type InputToSign, sighashes } from '../bitcoin/sighash.ts';
 import { type Summary, summarise, summaryDigest } from '../bitcoin/summary.ts';
 import { taggedHash } from '../crypto/hash.ts';
+import { checkCommitments } from '../frost/signing.ts';
 import type { Policy } from '../policy/document.ts';
 import {
   type Evaluation,
@@ -65,6 +66,7 @@ export async function authorise(
   ensure(new Set(commitments.map(String)).size === commitments.length, 'AttemptReused', {
     detail: 'pair twice',
   });
+  checkCommitments(cosigner.signer, asked.commitments);
 
   return store.withWallet(record.id, async (tx) => {
     ensure(tx.wallet.epoch === asked.epoch, 'EpochStale');

@@ -1,6 +1,6 @@
 import type { ChainSource } from '../chain/source.ts';
 import type { Random } from '../crypto/random.ts';
-import type { Signer } from '../crypto/signer.ts';
+import type { SignerModule } from '../crypto/signer.ts';
 import type { Network } from '../protocol/networks.ts';
 import type { Clock } from './clock.ts';
 import type { Identity } from './identity.ts';
@@ -17,7 +17,7 @@ export interface Cosigner {
   readonly store: Store;
   readonly keyWrap: KeyWrap;
   readonly chain: ChainSource;
-  readonly signer: Signer;
+  readonly signer: SignerModule;
   readonly random: Random;
   readonly clock: Clock;
   readonly log: Log;

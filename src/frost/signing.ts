@@ -2,10 +2,17 @@
  * Two-party FROST signing of all inputs of one transaction in one round trip (DESIGN section 3; RFC 9591 section 5):
  * device `commitAll` -> cosigner `answerAll` -> device `finishAll`. All inputs or none.
  */
-import { concat } from '../crypto/hash.ts';
+import { concat, taggedHash } from '../crypto/hash.ts';
 import type { Random } from '../crypto/random.ts';
 import type { Secret } from '../crypto/secret.ts';
-import type { KeyTweak, NonceHandle, PartyId, Signer, SigningPackage } from '../crypto/signer.ts';
+import type {
+  KeyTweak,
+  NonceHandle,
+  PartyId,
+  PublicDerivation,
+  Signer,
+  SigningPackage,
+} from '../crypto/signer.ts';
 import { ensure } from '../protocol/errors.ts';
 import { INPUTS_MAX } from '../protocol/limits.ts';
 
@@ -45,6 +52,14 @@ export function commitAll(
   return commitEach(signer, share, attempt, inputs, new Uint8Array(0), random);
 }
 
+/** Cosigner, before anything is written of the attempt: each pair is two points. Throws `BadEncoding`. */
+export function checkCommitments(
+  signer: Pick<PublicDerivation, 'sumPointsVar'>,
+  commitments: readonly Uint8Array[],
+): void {
+  for (const pair of commitments) signer.sumPointsVar([pair.subarray(0, 33), pair.subarray(33)]);
+}
+
 /** Cosigner, the only step: nonces, shares, gone. Throws `AttemptReused` if two inputs carry one commitment pair. */
 export function answerAll(
   signer: Signer,
@@ -56,8 +71,10 @@ export function answerAll(
   random: Random,
 ): { commitments: Uint8Array[]; shares: Uint8Array[] } {
   checkPeer(inputs, peer.commitments);
-  // The whole list of the device's commitments hedges the cosigner's nonces against a repeated generator state.
-  const committed = commitEach(signer, share, attempt, inputs, concat(...peer.commitments), random);
+  // The whole list of the device's commitments hedges the cosigner's nonces against a repeated generator state; hashed,
+  // for it is long and each input's nonces take it in.
+  const heard = taggedHash('hoarfrost/commitments', ...peer.commitments);
+  const committed = commitEach(signer, share, attempt, inputs, heard, random);
   const shares = useEach(signer, committed.nonces, (nonces, i) =>
     signer.signShare({
       id,

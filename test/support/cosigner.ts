@@ -138,7 +138,7 @@ export function removeFolder(folder: string): void {
 /** The parts that `main.ts` puts together, with this test's chain. */
 export async function startCosigner(options: StartOptions): Promise<Running> {
   const { folder, clock = systemClock, random = systemRandom } = options;
-  const signer = options.signer ?? (await load());
+  const signer = { ...(await load()), ...options.signer };
   const tls = await testTls;
   const logLines: string[] = [];
   const chain = new TestChain();

@@ -10,6 +10,7 @@ import { systemRandom } from '../../src/crypto/random.ts';
 import type { Signer } from '../../src/crypto/signer.ts';
 import { receiptHash, signProofHash } from '../../src/frost/proofs.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
+import { INPUTS_MAX } from '../../src/protocol/limits.ts';
 import { type Receipt, receiptBody, signBody } from '../../src/protocol/messages.ts';
 import {
   addressOf,
@@ -285,14 +286,24 @@ describe('who may ask', () => {
     await expect(askToSign(client, device, few.body)).rejects.toEqual(code('BadEncoding'));
   });
 
-  test('attack-07 commitments that are no points yield no share', async () => {
+  test('attack-07 commitments that are no points are refused, and nothing was written', async () => {
     const psbt = payment(device, { amount: 1000n });
+    const good = (await attemptOf(client, device, psbt)).committed.commitments[0]!;
+    const before = snapshot();
     for (const fill of [0, 4, 255]) {
-      const pair = new Uint8Array(66).fill(fill);
-      const { body } = await attemptOf(client, device, psbt, { commitments: [pair] });
-      await expect(askToSign(client, device, body)).rejects.toEqual(code('BadEncoding'));
-      await expect(askToSign(client, device, body)).rejects.toEqual(code('AttemptBurned'));
+      for (const half of [0, 33]) {
+        const pair = Uint8Array.from(good).fill(fill, half, half + 33);
+        const { body } = await attemptOf(client, device, psbt, { commitments: [pair] });
+        await expect(askToSign(client, device, body)).rejects.toEqual(code('BadEncoding'));
+      }
     }
+    expect(snapshot()).toBe(before);
+  });
+
+  test('as many inputs as a payment may have are signed in one round trip', async () => {
+    const psbt = payment(device, { amount: 1000n, fee: 60_000n, coins: coinsOf(INPUTS_MAX, 2_000n) });
+    const attempted = await attemptOf(client, device, psbt);
+    await finish(client, device, attempted, await askToSign(client, device, attempted.body));
   });
 
   test('audit-19 a certificate moved to another wallet in the database is BadCertificate, not a policy', async () => {

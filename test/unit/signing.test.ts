@@ -134,11 +134,33 @@ describe('signing all inputs in one round trip', () => {
       [{ ...attempt, attempt: new Uint8Array(16).fill(1) }, inputs],
       [{ ...attempt, epoch: 1 }, inputs],
       [attempt, inputs.map((i) => ({ ...i, sighash: new Uint8Array(32).fill(9) }))],
+      [attempt, inputs.map((i) => ({ ...i, expectedKey: new Uint8Array(32).fill(9) }))],
+      [attempt, [1, 2, 0].map((i) => inputs[i]!)],
     ];
     for (const [a, list] of variants) {
       const other = commitAll(signer, share(1), a, list, fixed()).commitments.map(String);
       for (const [i, c] of other.entries()) expect(c).not.toBe(base[i]);
     }
     expect(commitAll(signer, share(1), attempt, inputs, fixed()).commitments.map(String)).toEqual(base);
+  });
+
+  test('attack-14 with one fixed generator, any commitment of the device changes all nonces of the cosigner', () => {
+    const nonces = (heard: Uint8Array[]) =>
+      answerAll(
+        signer,
+        2,
+        share(2),
+        attempt,
+        inputs,
+        { id: 1, commitments: heard },
+        seededRandom('stuck'),
+      ).commitments.map(String);
+    const heard = commit().commitments;
+    const base = nonces(heard);
+    expect(nonces(heard)).toEqual(base);
+    for (const changed of [0, 2]) {
+      const others = heard.map((pair, i) => (i === changed ? commit().commitments[i]! : pair));
+      for (const [i, c] of nonces(others).entries()) expect(c).not.toBe(base[i]);
+    }
   });
 });
