@@ -1,6 +1,6 @@
 /**
  * g*G + sum of k_i*P_i in variable time, for public data (Straus's interleaving): GLV halves of 128 bits with 5-bit
- * wNAF digits over 8 odd multiples of each point, and of lambda times it; 8-bit digits over the stored multiples of G
+ * wNAF digits over 8 odd multiples of each point, and of lambda times it; 9-bit digits over the stored multiples of G
  * and 2^128 G.
  */
 import { ONE } from './constants.generated';
@@ -22,7 +22,7 @@ import {
   setInfinity,
 } from './group';
 import { enter, leave } from './memory';
-import { glvSplit, SC, scBits } from './scalar';
+import { glvSplit, SC, scBits, scWord } from './scalar';
 import { ODD, ODD_WINDOW } from './tables.generated';
 
 /** Points in one multiplication, at most. */
@@ -36,10 +36,10 @@ const WINDOW: u32 = 5;
 // @ts-ignore: decorator
 @inline
 const ENTRIES: usize = 8;
-/** Digits of a half: bits 0..128. */
+/** Bytes of the digits of a half: bits 0..128, two bytes each. */
 // @ts-ignore: decorator
 @inline
-const DIGITS: usize = 144;
+const DIGITS: usize = 272;
 // One term: multiples, lambda times the multiples, digits of both halves.
 // @ts-ignore: decorator
 @inline
@@ -56,23 +56,38 @@ const TERM: usize = DIGITS2 + DIGITS;
 
 /**
  * Width-w NAF of bits [from, from + 128) of k: odd digits below 2^(w-1) in absolute value, any two at least w places
- * apart, as signed bytes; negated when `negative`.
+ * apart, as signed 16-bit numbers; negated when `negative`.
  */
 function wnafVar(digits: usize, k: usize, from: u32, w: u32, negative: bool): void {
   memory.fill(digits, 0, DIGITS);
-  let at: u32 = 0;
-  let carry: i32 = 0;
-  while (at < 129) {
-    const bit: i32 = at < 128 ? <i32>scBits(k, from + at, 1) : 0;
-    if (bit == carry) {
-      at++;
-      continue;
+  let low = scWord(k, from);
+  let high = scWord(k, from + 64);
+  const width = <u64>w;
+  const half: i32 = 1 << <i32>(w - 1);
+  let at: usize = 0;
+  while (low | high) {
+    if (low == 0) {
+      low = high;
+      high = 0;
+      at += 64;
     }
-    let digit = carry;
-    if (at < 128) digit += <i32>scBits(k, from + at, min<u32>(w, 128 - at));
-    carry = (digit >> <i32>(w - 1)) & 1;
-    digit -= carry << <i32>w;
-    store<i8>(digits + at, <i8>(negative ? -digit : digit));
+    const zeros = ctz<u64>(low);
+    if (zeros) {
+      low = (low >> zeros) | (high << (64 - zeros));
+      high >>= zeros;
+      at += <usize>zeros;
+    }
+    let digit = <i32>low & (2 * half - 1);
+    low >>= width;
+    low |= high << (64 - width);
+    high >>= width;
+    if (digit >= half) {
+      // The digit becomes negative and the rest one larger.
+      digit -= 2 * half;
+      low++;
+      if (low == 0) high++;
+    }
+    store<i16>(digits + 2 * at, <i16>(negative ? -digit : digit));
     at += w;
   }
 }
@@ -193,23 +208,23 @@ export function multiplyVar(r: usize, g: usize, scalars: usize, points: usize, c
     if (started) doubleVar(r);
     for (let i: usize = 0; i < count; i++) {
       const term = terms + i * TERM;
-      const d1: i32 = load<i8>(term + at, DIGITS1);
+      const d1: i32 = load<i16>(term + 2 * at, DIGITS1);
       if (d1) {
         pick(q, term, FE, d1);
         started = accumulate(r, q, h, started);
       }
-      const d2: i32 = load<i8>(term + at, DIGITS2);
+      const d2: i32 = load<i16>(term + 2 * at, DIGITS2);
       if (d2) {
         pick(q, term + LAMBDA_TABLE, FE, d2);
         started = accumulate(r, q, h, started);
       }
     }
-    const low: i32 = load<i8>(gLow + at);
+    const low: i32 = load<i16>(gLow + 2 * at);
     if (low) {
       pick(q, ODD, 72, low);
       started = accumulate(r, q, h, started);
     }
-    const high: i32 = load<i8>(gHigh + at);
+    const high: i32 = load<i16>(gHigh + 2 * at);
     if (high) {
       pick(q, ODD + (72 << (ODD_WINDOW - 2)), 72, high);
       started = accumulate(r, q, h, started);

@@ -25,38 +25,40 @@ const P1: i64 = -4;
 @inline
 const P8: i64 = 65536;
 
-/** 30 division steps on the low bits of f and g; their transition matrix, scaled by 2^30, goes to t (u, v, q, r). */
-function divsteps30(zeta: i32, f0: u32, g0: u32, t: usize): i32 {
-  let u: u32 = 1;
-  let v: u32 = 0;
-  let q: u32 = 0;
-  let r: u32 = 1;
+/**
+ * 30 division steps on the low bits of f and g; their transition matrix, scaled by 2^30, goes to t (u, v, q, r). A row
+ * of the matrix is one number u + 2^32 v, since the steps only add, negate and double rows.
+ */
+function divsteps30(start: i64, f0: i64, g0: i64, t: usize): i64 {
+  let zeta = start;
+  let top: i64 = 1;
+  let bottom: i64 = 1 << 32;
   let f = f0;
   let g = g0;
   for (let i = 0; i < 30; i++) {
     // Masks: zeta < 0, and g odd.
-    let m1 = <u32>(zeta >> 31);
+    let m1 = zeta >> 63;
     const m2 = -(g & 1);
-    const x = (f ^ m1) - m1;
-    const y = (u ^ m1) - m1;
-    const z = (v ^ m1) - m1;
-    g += x & m2;
-    q += y & m2;
-    r += z & m2;
+    g += ((f ^ m1) - m1) & m2;
+    bottom += ((top ^ m1) - m1) & m2;
     m1 &= m2;
-    zeta = (zeta ^ <i32>m1) - 1;
+    zeta = (zeta ^ m1) - 1;
     f += g & m1;
-    u += q & m1;
-    v += r & m1;
+    top += bottom & m1;
     g >>= 1;
-    u <<= 1;
-    v <<= 1;
+    top <<= 1;
   }
-  store<u32>(t, u);
-  store<u32>(t, v, 4);
-  store<u32>(t, q, 8);
-  store<u32>(t, r, 12);
+  storeRow(t, top);
+  storeRow(t + 8, bottom);
   return zeta;
+}
+
+// @ts-ignore: decorator
+@inline
+function storeRow(t: usize, row: i64): void {
+  const left = <i64>(<i32>row);
+  store<i32>(t, <i32>left);
+  store<i32>(t, <i32>((row - left) >> 32), 4);
 }
 
 // @ts-ignore: decorator
@@ -92,9 +94,14 @@ function updateDE(d: usize, e: usize, t: usize): void {
     ei = load<i32>(e + i);
     cd += u * di + v * ei;
     ce += q * di + r * ei;
-    const p = orderLimb(i);
-    cd += p * md;
-    ce += p * me;
+    // p has two more limbs than the lowest.
+    if (i == 4) {
+      cd += P1 * md;
+      ce += P1 * me;
+    } else if (i == 32) {
+      cd += P8 * md;
+      ce += P8 * me;
+    }
     store<i32>(d + i - 4, <i32>(cd & M30));
     store<i32>(e + i - 4, <i32>(ce & M30));
     cd >>= 30;
@@ -102,6 +109,12 @@ function updateDE(d: usize, e: usize, t: usize): void {
   }
   store<i32>(d, <i32>cd, 32);
   store<i32>(e, <i32>ce, 32);
+}
+
+// @ts-ignore: decorator
+@inline
+function lowBits(a: usize): i64 {
+  return <i64>load<i32>(a) + (<i64>load<i32>(a, 4) << 30);
 }
 
 /** (f, g) = matrix * (f, g) / 2^30, exactly. */
@@ -176,9 +189,10 @@ export function inverse(r: usize, a: usize, lane: usize): void {
     acc >>= 30;
     bits -= 30;
   }
-  let zeta: i32 = -1;
+  let zeta: i64 = -1;
   for (let i = 0; i < 20; i++) {
-    zeta = divsteps30(zeta, load<u32>(f), load<u32>(g), t);
+    // The low 60 bits; only 30 of them matter.
+    zeta = divsteps30(zeta, lowBits(f), lowBits(g), t);
     updateDE(d, e, t);
     updateFG(f, g, t);
   }

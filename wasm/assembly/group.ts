@@ -444,24 +444,24 @@ export function addAffineVar(p: usize, q: usize, h: usize): void {
   const w = frame + 3 * FE;
   const d = frame + 4 * FE;
   const z = p + FE;
-  dup1(a, z);
-  sqr(a, a); // (Z^2, Z^2)
-  blend(b, q, z);
-  mul(u, b, a); // (U2 = x2 Z^2, Z^3)
+  for (let i: usize = 0; i < FE; i += 16) {
+    const v = v128.load(z + i);
+    const zz = v128.shuffle<i32>(v, v, 1, 1, 3, 3);
+    v128.store(a + i, zz);
+    v128.store(b + i, blendV(zz, v128.load(q + i)));
+  }
+  mul(u, a, b); // (Z^2, y2 Z)
   for (let i: usize = 0; i < FE; i += 16) {
     const v = v128.load(u + i);
-    v128.store(a + i, blendV(i32x4.sub(v, v128.load(p + i)), v128.load(q + i))); // (H, y2)
-    v128.store(b + i, blendV(swapV(v128.load(z + i)), v)); // (Z, Z^3)
+    v128.store(w + i, blendV(v128.load(q + i), v));
+    v128.store(u + i, v128.shuffle<i32>(v, v, 0, 0, 2, 2));
   }
-  mul(w, a, b); // (Z H, S2 = y2 Z^3)
-  for (let i: usize = 0; i < FE; i += 16) {
-    const v = v128.load(w + i);
-    // (H, R), magnitude 2
-    v128.store(d + i, i32x4.sub(blendV(v128.load(u + i), v), v128.load(p + i)));
-    v128.store(z + i, swapV(v));
-  }
+  mul(w, w, u); // (U2 = x2 Z^2, S2 = y2 Z^3)
+  sub(d, w, p); // (H, R), magnitude 2
   copy(h, d);
   sqr(u, d); // (H^2, R^2)
+  dup0(w, d);
+  mul(z, a, w); // (Z H, Z H): nothing below waits for it
   for (let i: usize = 0; i < FE; i += 16) {
     const v = v128.load(u + i);
     v128.store(a + i, blendV(v128.load(d + i), swapV(v128.load(p + i)))); // (H, X1)

@@ -231,3 +231,11 @@ export function scBits(a: usize, at: u32, count: u32): u32 {
   const word = <u64>load<u32>(a + 4 * limb) | (<u64>load<u32>(a + 4 * limb + 4) << 29);
   return <u32>(word >> shift) & ((1 << count) - 1);
 }
+
+/** Bits [at, at + 64) of a, at 0, 64, 128 or 192. */
+export function scWord(a: usize, at: u32): u64 {
+  const limb = a + 4 * (at / 29);
+  const shift: u64 = at % 29;
+  const low = (<u64>load<u32>(limb) | (<u64>load<u32>(limb, 4) << 29)) >> shift;
+  return low | (<u64>load<u32>(limb, 8) << (58 - shift));
+}

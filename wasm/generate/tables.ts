@@ -9,7 +9,7 @@ const BLOCKS = 22;
 const TEETH = 6;
 const SPACING = 2;
 /** Window of the wNAF digits of multiples of G and of 2^128 G: 2^(w-2) entries each. */
-const WINDOW = 8;
+const WINDOW = 9;
 
 function entryWords(point: Affine): number[] {
   const x = balancedLimbs(point.x);
