@@ -1,5 +1,5 @@
 /**
- * What the cosigner remembers, behind one async interface (DESIGN section 7): SQLite in a folder, later PostgreSQL.
+ * What the cosigner remembers, behind one async interface (DESIGN section 7): SQLite in a folder, or PostgreSQL.
  * Everything about a wallet is reached through its id alone, so a lookup by anything that a device says cannot exist.
  *
  * Errors: `NotEnrolled` for a wallet that is not here; `StoreUnavailable` when the database fails, and then the transaction
@@ -7,6 +7,15 @@
  */
 
 export type Bytes = Uint8Array<ArrayBuffer>;
+
+/** What a column may hold. */
+export type Value = Bytes | bigint | number | string | null;
+/** Some rows of one table, as a backup carries them. */
+export interface Rows {
+  readonly table: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly Value[])[];
+}
 
 export interface WalletRecord {
   /** 32 bytes: `KeyRecord.wallet`. */
@@ -17,6 +26,10 @@ export interface WalletRecord {
   /** Next unused index of the receive and the change branch, as far as the chain has shown. Only ever rises. */
   readonly nextReceive: number;
   readonly nextChange: number;
+  /** Names the ledger of attempts, 16 bytes. It is another one after a loss, and requests that name the old one are void. */
+  readonly ledger: Bytes;
+  /** When charges of this wallet may last have been lost: a window that reaches back to there counts as full. */
+  readonly lostAt: number | null;
   /** When its keygen began, milliseconds: its key did not exist before. */
   readonly bornAt: number;
 }
@@ -106,7 +119,8 @@ export interface WalletTx extends WalletView {
 export interface Store {
   /**
    * One transaction over one wallet, serialised with all others of that wallet: all of what `work` does is durable when
-   * this resolves, none of it if it rejects. `work` awaits nothing but the transaction's own methods.
+   * this resolves, none of it if it rejects. `work` awaits nothing but the transaction's own methods, and may run again
+   * where the database failed in a way that passes: what it leaves outside the transaction must bear that.
    */
   withWallet<T>(id: Bytes, work: (tx: WalletTx) => Promise<T>): Promise<T>;
   /** The same look without the lock. */
@@ -121,6 +135,22 @@ export interface Store {
   checkToken(hash: Bytes, now: number): Promise<void>;
   /** Whether nobody is enrolled and nobody can be. */
   awaitsFirstToken(now: number): Promise<boolean>;
+  hasWallets(): Promise<boolean>;
+
+  /**
+   * Says whose store this is, once; all instances beside each other are one cosigner. `ledger` is 16 random bytes, taken the
+   * first time. `BadConfiguration` if it is another cosigner's.
+   */
+  bind(identity: Bytes, ledger: Bytes): Promise<void>;
+  /**
+   * What was committed lately may be gone: takes up the new `ledger`, counts all windows as full from `at` back, and voids
+   * the tokens, for those that were used may look unused again.
+   */
+  declareLoss(ledger: Bytes, at: number): Promise<void>;
+  /** All that a backup holds, at one moment. Answers the version of the schema. */
+  dump(visit: (rows: Rows) => Promise<void>): Promise<number>;
+  /** Takes all of a dump or nothing, and declares the loss. `WalletExists` unless the store is empty. */
+  fill(rows: AsyncIterable<Rows>, ledger: Bytes, at: number): Promise<void>;
   /** Wallets whose keygen began at `since` or later. */
   enrolledSince(since: number): Promise<number>;
 

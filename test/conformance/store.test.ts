@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Bytes, NewWallet, Store } from '../../src/cosigner/store.ts';
+import type { Bytes, NewWallet, Store, WalletRecord } from '../../src/cosigner/store.ts';
 import { openSqlite } from '../../src/cosigner/stores/sqlite.ts';
 import { HoarfrostError } from '../../src/protocol/errors.ts';
 
@@ -17,6 +17,7 @@ interface Adapter {
 const adapters: Adapter[] = [{ name: 'sqlite', open: (folder) => openSqlite(join(folder, 'test.sqlite')) }];
 
 const bytes = (fill: number, length = 32): Bytes => new Uint8Array(length).fill(fill);
+const LEDGER = bytes(77, 16);
 const NOW = 1_800_000_000_000;
 const walletOf = (n: number): NewWallet => ({
   id: bytes(n),
@@ -26,6 +27,16 @@ const walletOf = (n: number): NewWallet => ({
   epoch: 0,
   sealedShare: bytes(n + 4, 60),
   begunAt: NOW,
+});
+const recordOf = ({ id, epoch, certificate, begunAt }: NewWallet): WalletRecord => ({
+  id,
+  epoch,
+  certificate,
+  nextReceive: 0,
+  nextChange: 0,
+  bornAt: begunAt,
+  ledger: LEDGER,
+  lostAt: null,
 });
 const code = (name: string) => expect.objectContaining({ code: name });
 
@@ -45,6 +56,7 @@ describe.each(adapters)('store: $name', ({ open }) => {
     folder = mkdtempSync(join(tmpdir(), 'store-'));
     stores = [];
     store = another();
+    await store.bind(bytes(66), LEDGER);
     for (const [i, wallet] of [a, b].entries()) {
       await store.addToken(bytes(i), NOW + 1);
       await store.enrol(wallet, bytes(i));
@@ -60,10 +72,7 @@ describe.each(adapters)('store: $name', ({ open }) => {
       expect(await s.walletOfDevice(a.deviceKey)).toEqual(a.id);
       expect(await s.certificateOfSession(a.session)).toEqual(a.certificate);
       const seen = await s.viewWallet(a.id, async (view) => [view.wallet, await view.sealedShare()]);
-      expect(seen).toEqual([
-        { id: a.id, epoch: 0, certificate: a.certificate, nextReceive: 0, nextChange: 0 },
-        a.sealedShare,
-      ]);
+      expect(seen).toEqual([recordOf(a), a.sealedShare]);
     }
     expect(await store.walletOfDevice(bytes(99))).toBeNull();
     expect(await store.certificateOfSession(bytes(99))).toBeNull();
@@ -182,13 +191,7 @@ describe.each(adapters)('store: $name', ({ open }) => {
       await tx.raiseNextIndices(4, 5);
     });
     await store.viewWallet(b.id, async (view) => {
-      expect(view.wallet).toEqual({
-        id: b.id,
-        epoch: 0,
-        certificate: b.certificate,
-        nextReceive: 0,
-        nextChange: 0,
-      });
+      expect(view.wallet).toEqual(recordOf(b));
       expect(await view.sealedShare()).toEqual(b.sealedShare);
       expect(await view.attempt(bytes(1))).toBeNull();
       expect(await view.commitmentsUsed([bytes(2)])).toBe(false);

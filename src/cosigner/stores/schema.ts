@@ -1,0 +1,108 @@
+/**
+ * What each version adds to the one before, for every database alike; append-only once released. Times are milliseconds
+ * since 1970, amounts sats (all money there is fits 51 bits), and every key begins with the wallet. BYTES, INT, SERIAL and
+ * CLUSTERED are the words that databases spell differently.
+ */
+export const MIGRATIONS = [
+  `
+  CREATE TABLE wallet (
+    id BYTES PRIMARY KEY,
+    session BYTES NOT NULL UNIQUE,
+    device_key BYTES NOT NULL UNIQUE,
+    certificate BYTES NOT NULL,
+    epoch INT NOT NULL,
+    next_receive INT NOT NULL DEFAULT 0,
+    next_change INT NOT NULL DEFAULT 0,
+    begun_at INT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE token (
+    hash BYTES PRIMARY KEY,
+    expires_at INT NOT NULL,
+    wallet BYTES REFERENCES wallet (id)
+  ) CLUSTERED;
+
+  CREATE TABLE share (
+    wallet BYTES NOT NULL REFERENCES wallet (id),
+    epoch INT NOT NULL,
+    sealed BYTES NOT NULL,
+    PRIMARY KEY (wallet, epoch)
+  ) CLUSTERED;
+
+  CREATE TABLE attempt (
+    wallet BYTES NOT NULL REFERENCES wallet (id),
+    epoch INT NOT NULL,
+    request BYTES NOT NULL,
+    spend BYTES NOT NULL,
+    at INT NOT NULL,
+    answer BYTES,
+    PRIMARY KEY (wallet, epoch, request)
+  ) STRICT;
+
+  CREATE TABLE commitment (
+    wallet BYTES NOT NULL,
+    epoch INT NOT NULL,
+    hash BYTES NOT NULL,
+    request BYTES NOT NULL,
+    PRIMARY KEY (wallet, epoch, hash),
+    FOREIGN KEY (wallet, epoch, request) REFERENCES attempt (wallet, epoch, request)
+  ) CLUSTERED;
+
+  CREATE TABLE reserve (
+    wallet BYTES NOT NULL REFERENCES wallet (id),
+    outpoint TEXT NOT NULL,
+    amount INT NOT NULL,
+    PRIMARY KEY (wallet, outpoint)
+  ) CLUSTERED;
+
+  CREATE TABLE charge (
+    id SERIAL PRIMARY KEY,
+    wallet BYTES NOT NULL REFERENCES wallet (id),
+    at INT NOT NULL,
+    amount INT NOT NULL
+  ) STRICT;
+  CREATE INDEX charge_by_time ON charge (wallet, at, amount);
+
+  CREATE TABLE receipt (
+    wallet BYTES NOT NULL REFERENCES wallet (id),
+    sequence INT NOT NULL,
+    body BYTES NOT NULL,
+    signature BYTES NOT NULL,
+    PRIMARY KEY (wallet, sequence)
+  ) CLUSTERED;
+  `,
+  `
+  CREATE TABLE record (
+    wallet BYTES NOT NULL REFERENCES wallet (id),
+    kind TEXT NOT NULL,
+    key BYTES NOT NULL,
+    body BYTES NOT NULL,
+    PRIMARY KEY (wallet, kind, key)
+  ) CLUSTERED;
+  CREATE INDEX wallet_by_birth ON wallet (begun_at);
+  `,
+  // One row: whose store this is, the name of its ledger, when a part of it was last lost, and which of the database
+  // server's timelines it was last seen on.
+  `
+  CREATE TABLE cosigner (
+    only INT PRIMARY KEY DEFAULT 1 CHECK (only = 1),
+    identity BYTES,
+    ledger BYTES,
+    lost_at INT NOT NULL DEFAULT 0,
+    timeline INT
+  ) STRICT;
+  INSERT INTO cosigner (only) VALUES (1);
+  `,
+] as const;
+
+type Word = 'BYTES' | 'INT' | 'SERIAL' | 'CLUSTERED' | 'STRICT';
+
+/** A migration in the words of one database. */
+export function spell(migration: string, words: Record<Word, string>): string {
+  return migration.replace(/\b(BYTES|INT|SERIAL|CLUSTERED|STRICT)\b/g, (word) => words[word as Word]);
+}
+
+/** Tables that a backup leaves out: what a restore must void, and what is about this very server. */
+export const NOT_BACKED_UP: readonly string[] = ['token', 'cosigner'];
+/** Columns that the database fills by itself and nothing refers to. */
+export const NUMBERED = 'charge.id';

@@ -1,0 +1,351 @@
+/** The store over any SQL database: the statements are the same, and so is what they mean; an adapter brings transactions. */
+import { equalVar } from '../../crypto/hash.ts';
+import { ensure } from '../../protocol/errors.ts';
+import type {
+  AttemptRecord,
+  Bytes,
+  NewAttempt,
+  NewWallet,
+  Rows,
+  Store,
+  StoredReceipt,
+  Value,
+  WalletRecord,
+  WalletTx,
+  WalletView,
+} from '../store.ts';
+import { NOT_BACKED_UP, NUMBERED } from './schema.ts';
+
+/** One transaction. Statements name their values `?`, in order; integers come as bigint or as decimal text. */
+export interface Sql {
+  all(sql: string, values?: readonly Value[]): Promise<Record<string, unknown>[]>;
+  /** Rows changed. */
+  run(sql: string, values?: readonly Value[]): Promise<number>;
+  /** All rows, a page at a time, however many there are. */
+  scan(sql: string, visit: (rows: Record<string, unknown>[]) => Promise<void>): Promise<void>;
+  /** Behind a SELECT: keeps the rows from everybody else until the end of a writing transaction. */
+  readonly forUpdate: string;
+}
+
+/** Errors: what `work` throws, else `StoreUnavailable`. */
+export interface Database {
+  /**
+   * Serialised with every other one of the same `wallet`, or if there is none only by the rows it locks. Durable when it
+   * resolves. `work` may run again where a first run has left nothing behind.
+   */
+  write<T>(wallet: Bytes | null, work: (sql: Sql) => Promise<T>): Promise<T>;
+  /** One consistent look, at what is committed. */
+  read<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
+  /** Rows of `table` and `column`: all there are, those that are referred to first. */
+  readonly catalogue: string;
+  readonly version: number;
+  close(): Promise<void>;
+}
+
+export class SqlStore implements Store {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  withWallet<T>(id: Bytes, work: (tx: WalletTx) => Promise<T>): Promise<T> {
+    return this.#db.write(id, async (sql) => work(await openWallet(sql, id, sql.forUpdate)));
+  }
+
+  viewWallet<T>(id: Bytes, work: (view: WalletView) => Promise<T>): Promise<T> {
+    return this.#db.read(async (sql) => work(await openWallet(sql, id, '')));
+  }
+
+  walletOfDevice(deviceKey: Bytes): Promise<Bytes | null> {
+    return this.#blob('SELECT id AS value FROM wallet WHERE device_key = ?', deviceKey);
+  }
+
+  certificateOfSession(session: Bytes): Promise<Bytes | null> {
+    return this.#blob('SELECT certificate AS value FROM wallet WHERE session = ?', session);
+  }
+
+  enrol(wallet: NewWallet, tokenHash: Bytes): Promise<void> {
+    const { id, session, deviceKey, certificate, epoch, sealedShare, begunAt } = wallet;
+    return this.#db.write(null, async (sql) => {
+      await checkToken(sql, tokenHash, begunAt, sql.forUpdate);
+      const taken = 'SELECT 1 FROM wallet WHERE id = ? OR session = ? OR device_key = ?';
+      ensure((await sql.all(taken, [id, session, deviceKey])).length === 0, 'WalletExists');
+      await sql.run(
+        'INSERT INTO wallet (id, session, device_key, certificate, epoch, begun_at) VALUES (?, ?, ?, ?, ?, ?)',
+        [id, session, deviceKey, certificate, epoch, begunAt],
+      );
+      await sql.run('INSERT INTO share (wallet, epoch, sealed) VALUES (?, ?, ?)', [id, epoch, sealedShare]);
+      await sql.run('UPDATE token SET wallet = ? WHERE hash = ?', [id, tokenHash]);
+    });
+  }
+
+  async addToken(hash: Bytes, expiresAt: number): Promise<void> {
+    await this.#db.write(null, (sql) =>
+      sql.run('INSERT INTO token (hash, expires_at) VALUES (?, ?)', [hash, expiresAt]),
+    );
+  }
+
+  checkToken(hash: Bytes, now: number): Promise<void> {
+    return this.#db.read((sql) => checkToken(sql, hash, now, ''));
+  }
+
+  awaitsFirstToken(now: number): Promise<boolean> {
+    return this.#db.read(
+      async (sql) =>
+        (await sql.all('SELECT 1 FROM wallet LIMIT 1')).length === 0 &&
+        (await sql.all('SELECT 1 FROM token WHERE expires_at > ? LIMIT 1', [now])).length === 0,
+    );
+  }
+
+  enrolledSince(since: number): Promise<number> {
+    return this.#db.read(async (sql) =>
+      Number((await sql.all('SELECT count(*) AS n FROM wallet WHERE begun_at >= ?', [since]))[0]!.n),
+    );
+  }
+
+  hasWallets(): Promise<boolean> {
+    return this.#db.read(async (sql) => (await sql.all('SELECT 1 FROM wallet LIMIT 1')).length > 0);
+  }
+
+  bind(identity: Bytes, ledger: Bytes): Promise<void> {
+    return this.#db.write(null, async (sql) => {
+      const [row] = await sql.all(`SELECT identity FROM cosigner${sql.forUpdate}`);
+      const known = blobOf(row?.identity);
+      if (known === null) await sql.run('UPDATE cosigner SET identity = ?, ledger = ?', [identity, ledger]);
+      else
+        ensure(equalVar(known, identity), 'BadConfiguration', { detail: 'data: keys of another cosigner' });
+    });
+  }
+
+  declareLoss(ledger: Bytes, at: number): Promise<void> {
+    return this.#db.write(null, (sql) => declareLoss(sql, ledger, at));
+  }
+
+  dump(visit: (rows: Rows) => Promise<void>): Promise<number> {
+    return this.#db.read(async (sql) => {
+      for (const [table, columns] of await this.#backedUp(sql)) {
+        await sql.scan(`SELECT ${columns.join(', ')} FROM ${table}`, (rows) =>
+          visit({ table, columns, rows: rows.map((row) => columns.map((column) => row[column] as Value)) }),
+        );
+      }
+      return this.#db.version;
+    });
+  }
+
+  fill(rows: AsyncIterable<Rows>, ledger: Bytes, at: number): Promise<void> {
+    return this.#db.write(null, async (sql) => {
+      ensure((await sql.all('SELECT 1 FROM wallet LIMIT 1')).length === 0, 'WalletExists', {
+        detail: 'store: not empty',
+      });
+      const tables = await this.#backedUp(sql);
+      for await (const { table, columns, rows: page } of rows) {
+        const known = tables.get(table);
+        ensure(known !== undefined && columns.every((column) => known.includes(column)), 'BadEncoding', {
+          detail: 'backup: unknown column',
+        });
+        const insert = `INSERT INTO ${table} (${columns.join(', ')}) VALUES ${tuples(1, columns.length)}`;
+        for (const row of page) await sql.run(insert, row);
+      }
+      await declareLoss(sql, ledger, at);
+    });
+  }
+
+  async check(): Promise<void> {
+    await this.#db.read((sql) => sql.all('SELECT 1 FROM wallet LIMIT 1'));
+  }
+
+  close(): Promise<void> {
+    return this.#db.close();
+  }
+
+  /** Columns by table: a new table is in the backup unless it is left out by name. */
+  async #backedUp(sql: Sql): Promise<Map<string, string[]>> {
+    const columns = new Map<string, string[]>();
+    for (const { table, column } of (await sql.all(this.#db.catalogue)) as Record<string, string>[]) {
+      if (NOT_BACKED_UP.includes(table!) || `${table}.${column}` === NUMBERED) continue;
+      columns.set(table!, [...(columns.get(table!) ?? []), column!]);
+    }
+    return columns;
+  }
+
+  #blob(sql: string, key: Bytes): Promise<Bytes | null> {
+    return this.#db.read(async (db) => blobOf((await db.all(sql, [key]))[0]?.value));
+  }
+}
+
+/** The wallet's row is read at once, so that an unknown one fails before `work` begins. */
+async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> {
+  const one = async (text: string, values: readonly Value[]) => (await sql.all(text, values))[0];
+  const row = await one(
+    `SELECT epoch, certificate, next_receive, next_change, begun_at FROM wallet WHERE id = ?${lock}`,
+    [id],
+  );
+  ensure(row !== undefined, 'NotEnrolled');
+  const [whole] = await sql.all('SELECT ledger, lost_at FROM cosigner');
+  const lostAt = Number(whole!.lost_at);
+  const epoch = Number(row.epoch);
+  const wallet: WalletRecord = {
+    id,
+    epoch,
+    certificate: bytesOf(row.certificate),
+    nextReceive: Number(row.next_receive),
+    nextChange: Number(row.next_change),
+    bornAt: Number(row.begun_at),
+    ledger: blobOf(whole!.ledger) ?? new Uint8Array(16),
+    lostAt: lostAt >= Number(row.begun_at) ? lostAt : null,
+  };
+
+  return {
+    wallet,
+
+    async sealedShare() {
+      const found = await one('SELECT sealed FROM share WHERE wallet = ? AND epoch = ?', [id, epoch]);
+      ensure(found !== undefined, 'ShareUnrecoverable');
+      return bytesOf(found.sealed);
+    },
+
+    async attempt(request): Promise<AttemptRecord | null> {
+      const found = await one('SELECT answer FROM attempt WHERE wallet = ? AND epoch = ? AND request = ?', [
+        id,
+        epoch,
+        request,
+      ]);
+      return found === undefined ? null : { answer: blobOf(found.answer) };
+    },
+
+    async commitmentsUsed(commitments) {
+      const text = `SELECT 1 FROM commitment WHERE wallet = ? AND epoch = ? AND hash IN ${tuples(1, commitments.length)} LIMIT 1`;
+      return (await sql.all(text, [id, epoch, ...commitments])).length > 0;
+    },
+
+    async reserves(outpoints) {
+      if (outpoints.length === 0) return new Map();
+      const text = `SELECT outpoint, amount FROM reserve WHERE wallet = ? AND outpoint IN ${tuples(1, outpoints.length)}`;
+      const rows = await sql.all(text, [id, ...outpoints]);
+      return new Map(rows.map(({ outpoint, amount }) => [outpoint as string, BigInt(amount as string)]));
+    },
+
+    async chargedSince(since) {
+      const text = 'SELECT coalesce(sum(amount), 0) AS total FROM charge WHERE wallet = ? AND at >= ?';
+      return BigInt((await one(text, [id, since]))!.total as string);
+    },
+
+    async lastReceipt() {
+      const last = await one(
+        'SELECT sequence, body, signature FROM receipt WHERE wallet = ? ORDER BY sequence DESC LIMIT 1',
+        [id],
+      );
+      return last === undefined ? null : receiptOf(last);
+    },
+
+    async receipts(from, max) {
+      const text =
+        'SELECT sequence, body, signature FROM receipt WHERE wallet = ? AND sequence >= ? ORDER BY sequence LIMIT ?';
+      return (await sql.all(text, [id, from, max])).map(receiptOf);
+    },
+
+    async record(kind, key) {
+      const found = await one('SELECT body FROM record WHERE wallet = ? AND kind = ? AND key = ?', [
+        id,
+        kind,
+        key,
+      ]);
+      return blobOf(found?.body);
+    },
+
+    async records(kind) {
+      const rows = await sql.all('SELECT key, body FROM record WHERE wallet = ? AND kind = ? ORDER BY key', [
+        id,
+        kind,
+      ]);
+      return rows.map(({ key, body }) => ({ key: bytesOf(key), body: bytesOf(body) }));
+    },
+
+    async putRecord(kind, key, body) {
+      const text =
+        'INSERT INTO record (wallet, kind, key, body) VALUES (?, ?, ?, ?) ' +
+        'ON CONFLICT (wallet, kind, key) DO UPDATE SET body = excluded.body';
+      await sql.run(text, [id, kind, key, body]);
+    },
+
+    async deleteRecord(kind, key) {
+      await sql.run('DELETE FROM record WHERE wallet = ? AND kind = ? AND key = ?', [id, kind, key]);
+    },
+
+    async insertAttempt({ request, commitments, spend, at }: NewAttempt) {
+      await sql.run('INSERT INTO attempt (wallet, epoch, request, spend, at) VALUES (?, ?, ?, ?, ?)', [
+        id,
+        epoch,
+        request,
+        spend,
+        at,
+      ]);
+      await sql.run(
+        `INSERT INTO commitment (wallet, epoch, hash, request) VALUES ${tuples(commitments.length, 4)}`,
+        commitments.flatMap((hash) => [id, epoch, hash, request]),
+      );
+    },
+
+    async storeAnswer(request, answer) {
+      const text =
+        'UPDATE attempt SET answer = ? WHERE wallet = ? AND epoch = ? AND request = ? AND answer IS NULL';
+      const stored = await sql.run(text, [answer, id, epoch, request]);
+      ensure(stored === 1, 'Internal', { detail: 'answer stored twice' });
+    },
+
+    async setReserve(outpoint, amount) {
+      const text =
+        'INSERT INTO reserve (wallet, outpoint, amount) VALUES (?, ?, ?) ' +
+        'ON CONFLICT (wallet, outpoint) DO UPDATE SET amount = excluded.amount';
+      await sql.run(text, [id, outpoint, amount]);
+    },
+
+    async charge(amount, at) {
+      await sql.run('INSERT INTO charge (wallet, at, amount) VALUES (?, ?, ?)', [id, at, amount]);
+    },
+
+    async appendReceipt({ sequence, body, signature }) {
+      const text = 'INSERT INTO receipt (wallet, sequence, body, signature) VALUES (?, ?, ?, ?)';
+      await sql.run(text, [id, sequence, body, signature]);
+    },
+
+    async raiseNextIndices(nextReceive, nextChange) {
+      const raise = (column: string, to: number) =>
+        sql.run(`UPDATE wallet SET ${column} = ? WHERE id = ? AND ${column} < ?`, [to, id, to]);
+      await raise('next_receive', nextReceive);
+      await raise('next_change', nextChange);
+    },
+  };
+}
+
+/** What was forgotten can be neither told from what never was nor counted: so no old request, full windows, no old token. */
+export async function declareLoss(sql: Sql, ledger: Bytes, at: number): Promise<void> {
+  await sql.run('UPDATE cosigner SET ledger = ?, lost_at = ?', [ledger, at]);
+  await sql.run('DELETE FROM token WHERE wallet IS NULL');
+}
+
+/** A used token answers as one that never was. */
+async function checkToken(sql: Sql, hash: Bytes, now: number, lock: string): Promise<void> {
+  const [token] = await sql.all(`SELECT expires_at, wallet FROM token WHERE hash = ?${lock}`, [hash]);
+  ensure(token !== undefined && token.wallet === null, 'TokenUnknown');
+  ensure(Number(token.expires_at) > now, 'TokenExpired');
+}
+
+/** `(?, ?), (?, ?)` */
+function tuples(count: number, width: number): string {
+  const tuple = `(${Array(width).fill('?').join(', ')})`;
+  return Array(count).fill(tuple).join(', ');
+}
+
+function receiptOf(row: Record<string, unknown>): StoredReceipt {
+  return { sequence: Number(row.sequence), body: bytesOf(row.body), signature: bytesOf(row.signature) };
+}
+
+function blobOf(value: unknown): Bytes | null {
+  return value === undefined || value === null ? null : bytesOf(value);
+}
+
+function bytesOf(value: unknown): Bytes {
+  return Uint8Array.from(value as Uint8Array);
+}
