@@ -126,6 +126,15 @@ export async function waitForBalance(page: Page, sats: bigint, timeout = 60_000)
     .waitFor({ timeout });
 }
 
+/** Waits for any confirmed coins at all, and says how many sats there are. */
+export async function waitForCoins(page: Page, timeout: number): Promise<bigint> {
+  const shown = page
+    .getByRole('region', { name: 'Balance' })
+    .locator('.amount--balance data:not([value="0"])');
+  await shown.waitFor({ timeout });
+  return BigInt((await shown.getAttribute('value')) ?? 0);
+}
+
 export async function receiveAddress(page: Page, look: Look = nobody): Promise<string> {
   await press(page, 'Receive');
   const shown = page.getByLabel('Your address');

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { type Chromium, openChromium, screenshot } from './chromium.ts';
 import { chainOf, type RunningCosigner, startCosigner } from './cosigner.ts';
 import { drive, lastLine, type Paid } from './drive.ts';
+import { moneyFromFaucet, moneyOf } from './money.ts';
 import { step } from './progress.ts';
 import { getBitcoind } from './setup/bitcoind.ts';
 import { localTls } from './setup/ca.ts';
@@ -19,7 +20,7 @@ import { CHROMIUM, getTool } from './setup/tools.ts';
 
 const BUILD_DEADLINE = 300_000;
 const NETWORKS = ['regtest', 'mutinynet'] as const;
-const MUTINYNET_CHAIN = 'esplora:https://mutinynet.com/api';
+const MUTINYNET_ESPLORA = 'https://mutinynet.com/api';
 const MUTINYNET_FAUCET = 'https://faucet.mutinynet.com';
 /** What an address gets that is pasted into the terminal: 0.1 BTC. */
 const GIFT = 10_000_000n;
@@ -75,7 +76,7 @@ async function bringUp(
     : undefined;
   if (node) started.defer(node.stop);
 
-  const chain = node ? chainOf(node) : MUTINYNET_CHAIN;
+  const chain = node ? chainOf(node) : `esplora:${MUTINYNET_ESPLORA}`;
   const cosigner = await step(
     'cosigner',
     () => startCosigner({ folder: join(folder, 'cosigner'), network, chain, tls }),
@@ -151,7 +152,9 @@ async function main(): Promise<void> {
   const started = new AsyncDisposableStack();
   const work = async () => {
     const running = await bringUp(chosen, folder, started);
-    return chosen.headless ? drive(running).catch((error) => failed(running, error)) : stayUp(running);
+    if (!chosen.headless) return stayUp(running);
+    const money = running.node ? moneyOf(running.node) : moneyFromFaucet(MUTINYNET_FAUCET, MUTINYNET_ESPLORA);
+    return drive({ ...running, money }).catch((error) => failed(running, error));
   };
   let outcome: Paid | 'interrupted' | undefined;
   try {

@@ -5,6 +5,9 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type Regtest, RpcError } from '../../scripts/setup/regtest.ts';
+import { addressOf, parseAddress } from '../../src/bitcoin/address.ts';
+import { networkParams } from '../../src/bitcoin/network.ts';
+import type { Network } from '../../src/protocol/networks.ts';
 
 /** A transaction as getblock 3 and getrawtransaction 2 have it. */
 interface NodeTx {
@@ -40,6 +43,10 @@ export interface EsploraBridge {
   lie(path: RegExp, lie: ((truth: unknown) => unknown) | null): void;
   stop(): Promise<void>;
 }
+
+/** The regtest address of the same script. */
+export const regtestAddress = (address: string, network: Network): string =>
+  addressOf(parseAddress(address, network).script, 'regtest')!;
 
 const sats = (btc: number): number => Math.round(btc * 1e8);
 
@@ -80,7 +87,11 @@ function statusOf(block: Placed['block']): unknown {
   return { confirmed: true, block_height: block.height, block_hash: block.hash, block_time: block.time };
 }
 
-export async function startEsploraBridge(node: Regtest): Promise<EsploraBridge> {
+/**
+ * `as`: the network that the bridge passes for. Its addresses are read as the regtest ones of the same script, and block 0
+ * is that network's: enough for a wallet of that network to live on a regtest chain.
+ */
+export async function startEsploraBridge(node: Regtest, as: Network = 'regtest'): Promise<EsploraBridge> {
   let chain: { hash: string; placed: Placed[] }[] = [];
   const lies: { path: RegExp; lie: (truth: unknown) => unknown }[] = [];
   let paths: string[] = [];
@@ -141,9 +152,11 @@ export async function startEsploraBridge(node: Regtest): Promise<EsploraBridge> 
   }
 
   async function answer(path: string, body: string): Promise<unknown> {
-    const [kind, id, what, ...rest] = path.slice(1).split('/');
+    const [kind, asked, what, ...rest] = path.slice(1).split('/');
+    const id = kind === 'address' && asked !== undefined ? regtestAddress(asked, as) : asked;
     switch (kind) {
       case 'block-height':
+        if (id === '0') return networkParams(as).genesis;
         return node.rpc('getblockhash', [Number(id)]);
       case 'blocks':
         if (what === 'hash') return node.rpc('getbestblockhash');
