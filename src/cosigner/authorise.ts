@@ -18,7 +18,7 @@ import { decode } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
 import { type Answer, answer, type Receipt, type SignBody } from '../protocol/messages.ts';
 import type { Cosigner } from './cosigner.ts';
-import { appendReceipt } from './receipts.ts';
+import { appendReceipt, decisionTime, limitDecisions, limitRefusals } from './receipts.ts';
 import type { Bytes, WalletRecord, WalletView } from './store.ts';
 import type { Wallet } from './wallet.ts';
 
@@ -37,11 +37,11 @@ export type Authorised =
 
 /** What would be decided, with nothing written. */
 export async function evaluate(cosigner: Cosigner, id: Bytes, psbt: Bytes): Promise<Answer> {
-  const { store, wallets, clock } = cosigner;
+  const { store, wallets } = cosigner;
   return store.viewWallet(id, async (view) => {
     const wallet = wallets.read(cosigner, view.wallet);
     const { summary, digest } = readPsbt(wallet, view.wallet, psbt);
-    const { verdict } = await judge(view, wallet.policy, summary, clock.now());
+    const { verdict } = await judge(view, wallet.policy, summary, await decisionTime(cosigner, view));
     return { kind: 'evaluated', digest, verdict };
   });
 }
@@ -57,7 +57,7 @@ export async function authorise(
   request: Bytes,
   asked: SignBody,
 ): Promise<Authorised> {
-  const { store, clock } = cosigner;
+  const { store } = cosigner;
   const { inputs, summary, digest } = readPsbt(wallet, record, asked.psbt);
   ensure(asked.commitments.length === inputs.length, 'BadEncoding', {
     detail: 'one commitment pair an input',
@@ -77,11 +77,13 @@ export async function authorise(
     }
     ensure(!(await tx.commitmentsUsed(commitments)), 'AttemptReused');
 
-    const at = clock.now();
+    const at = await decisionTime(cosigner, tx);
+    await limitDecisions(cosigner, tx, at);
     const { verdict, raises, charge } = await judge(tx, wallet.policy, summary, at);
     const spend = Uint8Array.from(summary.spend);
     const policyVersion = wallet.policy.version;
     if (verdict.kind !== 'signs') {
+      await limitRefusals(cosigner, tx, at);
       const receipt = await appendReceipt(cosigner, tx, { spend, policyVersion, charge: 0n, verdict, at });
       return { kind: 'settled', answer: { kind: 'refused', digest, verdict, receipt } };
     }
@@ -94,10 +96,10 @@ export async function authorise(
 }
 
 export async function policyInForce(cosigner: Cosigner, id: Bytes): Promise<Answer> {
-  const { store, wallets, clock } = cosigner;
+  const { store, wallets } = cosigner;
   return store.viewWallet(id, async (view) => {
     const { policy, policyBytes } = wallets.read(cosigner, view.wallet);
-    const spentInWindows = await chargedInWindows(view, policy, clock.now());
+    const spentInWindows = await chargedInWindows(view, policy, await decisionTime(cosigner, view));
     return { kind: 'policy', document: policyBytes, spentInWindows };
   });
 }

@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { HoarfrostError } from '../protocol/errors.ts';
 import { NETWORKS, type Network } from '../protocol/networks.ts';
+import type { Limits } from './limits.ts';
 import { LOG_LEVELS, type LogLevel } from './log.ts';
 
 /** Where the chain is read: what `openChain` makes a source of. */
@@ -49,6 +50,24 @@ const SETTINGS = {
     help: 'most unfinished handshakes at a time',
     usual: '256',
   },
+  addressConnections: {
+    name: 'address-connections',
+    value: 'NUMBER',
+    help: 'most connections of one address at a time',
+    usual: '256',
+  },
+  addressRate: {
+    name: 'address-rate',
+    value: 'NUMBER',
+    help: 'connections that one address may open in a minute',
+    usual: '256',
+  },
+  openEnrolment: {
+    name: 'open-enrolment',
+    value: 'NUMBER',
+    help: 'wallets a day that need no token; 0: each needs one',
+    usual: '0',
+  },
   logLevel: { name: 'log-level', value: 'LEVEL', help: `one of ${LOG_LEVELS.join(', ')}`, usual: 'info' },
 } as const satisfies Record<string, Setting>;
 type SettingName = keyof typeof SETTINGS;
@@ -84,6 +103,7 @@ export interface ServeConfig {
   chainPollMs: number;
   connections: number;
   halfOpen: number;
+  limits: Pick<Limits, 'addressConnections' | 'addressOpens' | 'openEnrolments'>;
 }
 
 type Values = (name: SettingName) => string | undefined;
@@ -119,6 +139,7 @@ export function readConfig(
       chainPollMs: integer(values, 'chainPoll', 1, 3600) * 1000,
       connections: integer(values, 'connections', 1, 1_000_000),
       halfOpen: integer(values, 'halfOpen', 1, 100_000),
+      limits: limits(values),
     }),
   };
 }
@@ -211,6 +232,16 @@ function publicAddress(values: Values): { host: string; port: number } | null {
   const port = Number(match?.[2]);
   if (match === null || port < 1 || port > 65_535) throw bad('public', 'HOST:PORT');
   return { host: match[1]!, port };
+}
+
+function limits(values: Values): ServeConfig['limits'] {
+  const opens = integer(values, 'addressRate', 1, 1_000_000);
+  const enrolments = integer(values, 'openEnrolment', 0, 1_000_000);
+  return {
+    addressConnections: integer(values, 'addressConnections', 1, 1_000_000),
+    addressOpens: { burst: opens, perMinute: opens },
+    openEnrolments: enrolments === 0 ? null : enrolments,
+  };
 }
 
 function chainSetting(values: Values): ChainSetting {

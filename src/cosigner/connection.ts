@@ -11,6 +11,7 @@ import { HANDSHAKE_DEADLINE_MS, REHANDSHAKE_MS, REQUEST_DEADLINE_MS } from '../p
 import { type Answer, answer, errorAnswer, type Notice, notice, request } from '../protocol/messages.ts';
 import { HANDSHAKE_1_LENGTH, type NoiseKeyPair, type NoiseTransport, respond } from '../protocol/noise.ts';
 import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
 import type { Session } from './session.ts';
 import type { Bytes } from './store.ts';
 
@@ -18,14 +19,19 @@ import type { Bytes } from './store.ts';
 const INBOX_MAX = 4;
 /** Time the peer has to answer our close before the socket is cut. */
 const CLOSE_DEADLINE_MS = 2000;
+/** Requests over the rate, one after the other, that are still answered. */
+const OVER_RATE_MAX = 50;
 
 export interface ConnectionOptions {
   readonly noise: NoiseKeyPair;
   /** Opens the session of an authenticated device. */
-  readonly open: (peer: { deviceKey: Bytes; handshakeHash: Bytes }) => Session;
+  readonly open: (peer: { deviceKey: Bytes; handshakeHash: Bytes; address: string }) => Session;
+  /** Whom the limits take the peer for. */
+  readonly address: string;
   /** Called once, when the first transport message has decrypted: not half-open any more. */
   readonly onEstablished: () => void;
   readonly log: Log;
+  readonly metrics: Metrics;
   /** Counts connections since start. */
   readonly number: number;
   readonly timing: Timing;
@@ -37,12 +43,15 @@ export interface Timing {
   readonly rehandshakeMs: number;
   /** For a peer to read one frame. */
   readonly sendMs: number;
+  /** For a peer to send one message, from its first part to its last. */
+  readonly receiveMs: number;
 }
 
 export const TIMING: Timing = {
   handshakeMs: HANDSHAKE_DEADLINE_MS,
   rehandshakeMs: REHANDSHAKE_MS,
   sendMs: REQUEST_DEADLINE_MS,
+  receiveMs: REQUEST_DEADLINE_MS,
 };
 
 export class Connection {
@@ -57,6 +66,9 @@ export class Connection {
   #sending: Promise<void> = Promise.resolve();
   #notice: Notice | undefined;
   #timer: NodeJS.Timeout;
+  #receiving: NodeJS.Timeout | undefined;
+  /** Requests in a row that were over the rate. */
+  #overRate = 0;
   readonly closed: Promise<void>;
 
   constructor(ws: WebSocket, options: ConnectionOptions) {
@@ -73,6 +85,7 @@ export class Connection {
       ws.on('close', (code) => {
         options.log.debug('connection closed', { connection: options.number, code });
         clearTimeout(this.#timer);
+        clearTimeout(this.#receiving);
         this.#inbox.length = 0;
         this.#channel?.session.end();
         resolve();
@@ -99,6 +112,11 @@ export class Connection {
     this.#draining = code;
     if (!this.#working) this.#close(code);
     return this.closed;
+  }
+
+  /** Gives its place to another: the device hears why, and comes back later. */
+  refuse(): void {
+    this.#close(CLOSE.rateLimited, 'RateLimited');
   }
 
   terminate(): void {
@@ -139,9 +157,9 @@ export class Connection {
 
   async #handshake(message1: Bytes): Promise<void> {
     ensure(message1.length === HANDSHAKE_1_LENGTH, 'BadEncoding', { detail: 'handshake length' });
-    const { noise, open } = this.#options;
+    const { noise, open, address } = this.#options;
     const { remote, message, transport } = await respond({ local: noise, prologue: PROLOGUE, message1 });
-    const session = open({ deviceKey: remote, handshakeHash: transport.handshakeHash });
+    const session = open({ deviceKey: remote, handshakeHash: transport.handshakeHash, address });
     this.#channel = { transport, session, joiner: new Joiner(session.messageMax) };
     await this.#write(message);
   }
@@ -151,21 +169,32 @@ export class Connection {
     const plaintext = await channel.transport.open(frame);
     if (!this.#established) this.#establish();
     const whole = channel.joiner.push(plaintext);
-    if (whole === null) return;
+    if (whole === null) {
+      this.#receiving ??= setTimeout(
+        () => this.#close(CLOSE.deadline, 'DeadlineExceeded'),
+        this.#options.timing.receiveMs,
+      );
+      return;
+    }
+    clearTimeout(this.#receiving);
+    this.#receiving = undefined;
     ensure(whole.number === this.#lastNumber + 1, 'OutOfSequence');
     this.#lastNumber = whole.number;
     const reply = await this.#answer(channel.session, whole.message);
     channel.joiner = new Joiner(channel.session.messageMax);
     await this.#send(() => [whole.number, reply]);
+    if (this.#overRate > OVER_RATE_MAX) this.refuse();
   }
 
   /** Whatever happens to one request, the connection goes on. */
   async #answer(session: Session, message: Bytes): Promise<Bytes> {
     const started = performance.now();
-    const { log, number } = this.#options;
+    const { log, metrics, number } = this.#options;
     let kind = 'unread';
     let result: Answer;
     try {
+      session.admit(message.length);
+      this.#overRate = 0;
       const asked = decode(request, message);
       kind = asked.kind;
       result = await session.handle(asked);
@@ -175,8 +204,12 @@ export class Connection {
         ms: Math.round(performance.now() - started),
       });
     } catch (e) {
+      if (kind === 'unread' && isHoarfrostError(e) && e.code === 'RateLimited') this.#overRate++;
       result = this.#refusal(e, kind);
     }
+    const outcome = result.kind === 'error' ? result.code : result.kind;
+    metrics.count('hoarfrost_requests_total', { request: kind, answer: outcome });
+    metrics.observe('hoarfrost_request_seconds', (performance.now() - started) / 1000, { request: kind });
     try {
       return encode(answer, result);
     } catch (e) {

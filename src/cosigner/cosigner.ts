@@ -5,7 +5,9 @@ import type { Network } from '../protocol/networks.ts';
 import type { Clock } from './clock.ts';
 import type { Identity } from './identity.ts';
 import type { KeyWrap } from './keywrap.ts';
+import type { Limiter } from './limits.ts';
 import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
 import type { Store } from './store.ts';
 import type { TokenUse } from './tokens.ts';
 import type { Wallets } from './wallet.ts';
@@ -21,6 +23,8 @@ export interface Cosigner {
   readonly random: Random;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: Metrics;
+  readonly limiter: Limiter;
   readonly tokenUse: TokenUse;
   readonly wallets: Wallets;
 }

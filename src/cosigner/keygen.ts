@@ -30,9 +30,11 @@ import type { Request } from '../protocol/messages.ts';
 import { generateNoiseKeyPair } from '../protocol/noise.ts';
 import type { Cosigner } from './cosigner.ts';
 import type { Bytes } from './store.ts';
-import { tokenHash } from './tokens.ts';
+import { OPEN_TOKEN, tokenHash } from './tokens.ts';
 
 const FIRST_EPOCH = 0;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 /** What waits for the device's next message. `own` is the message of ours that answers it. */
 interface Stages {
@@ -45,6 +47,8 @@ type Stage = { [At in keyof Stages]: { at: At } & Stages[At] }[keyof Stages];
 interface Running {
   stage: Stage;
   readonly token: Bytes;
+  /** Enrolled without a token of the operator's: ours is made when it is used. */
+  readonly open: boolean;
   readonly begunAt: number;
   /** Gives the token's use back. */
   readonly release: () => void;
@@ -69,9 +73,10 @@ export class Keygen {
   async hello(request: Extract<Request, { kind: 'keygenHello' }>): Promise<Bytes> {
     this.drop();
     const { store, clock, tokenUse, signer, identity, network, random } = this.#cosigner;
-    const token = tokenHash(request.token);
     const begunAt = clock.now();
-    await store.checkToken(token, begunAt);
+    const open = this.#isOpen(request.token);
+    const token = open ? random(32) : tokenHash(request.token);
+    await (open ? this.#checkQuota(begunAt) : store.checkToken(token, begunAt));
     this.#checkDevice(request.device);
     const release = tokenUse.begin(token);
     try {
@@ -90,7 +95,7 @@ export class Keygen {
       const [state, next] = keygenRound1(signer, opened, [request.device, own, request.recovery], random);
       const timer = setTimeout(() => this.drop(), KEYGEN_DEADLINE_MS);
       timer.unref();
-      this.#running = { stage: { at: 'round1', state, own: next }, token, begunAt, release, timer };
+      this.#running = { stage: { at: 'round1', state, own: next }, token, open, begunAt, release, timer };
       return own;
     } catch (e) {
       release();
@@ -119,13 +124,14 @@ export class Keygen {
     const running = this.#running;
     ensure(running?.stage.at === 'certify', 'SessionUnknown');
     try {
-      const { signer, store, keyWrap, log } = this.#cosigner;
+      const { signer, store, keyWrap, log, metrics } = this.#cosigner;
       const { state, own } = running.stage;
       const certificate = keygenCertificate(signer, state, [device, own, recovery]);
       const { wallet, session } = verifyCertificate(signer, certificate);
       // The epoch's key first. If the transaction then fails the key stays behind, unused: whether a failed commit
       // truly failed cannot always be known, and destroying the key of a stored share would destroy the share.
       const sealedShare = await keyWrap.seal(wallet, FIRST_EPOCH, state.result.share);
+      if (running.open) await store.addToken(running.token, running.begunAt + KEYGEN_DEADLINE_MS);
       await store.enrol(
         {
           id: wallet,
@@ -139,6 +145,7 @@ export class Keygen {
         running.token,
       );
       log.info('wallet enrolled');
+      metrics.count('hoarfrost_enrolments_total');
       return { wallet, certificate };
     } finally {
       this.drop();
@@ -178,6 +185,20 @@ export class Keygen {
       this.drop();
       throw e;
     }
+  }
+
+  #isOpen(token: string): boolean {
+    return token === OPEN_TOKEN && this.#cosigner.limiter.limits.openEnrolments !== null;
+  }
+
+  /** `RateLimited` once today's wallets are made; those under way are not counted, as few of them as may run at once. */
+  async #checkQuota(now: number): Promise<void> {
+    const { store, limiter } = this.#cosigner;
+    const made = await store.enrolledSince(now - DAY_MS);
+    ensure(made < limiter.limits.openEnrolments!, 'RateLimited', {
+      detail: 'enrolments',
+      retryAfterMs: HOUR_MS,
+    });
   }
 
   /** The device's hello must name this very channel, and bring a first policy that can be kept to. */

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { HoarfrostError } from '../protocol/errors.ts';
@@ -14,6 +14,7 @@ import type { Notice } from '../protocol/messages.ts';
 import { Connection, TIMING, type Timing } from './connection.ts';
 import type { Cosigner } from './cosigner.ts';
 import { checkHealth } from './health.ts';
+import { addressName } from './limits.ts';
 import { Session } from './session.ts';
 
 export interface ListenerOptions {
@@ -43,8 +44,11 @@ export class Listener {
     handleProtocols: () => SUBPROTOCOL,
   });
   readonly #connections = new Set<Connection>();
+  /** TCP connections by address. */
+  readonly #sources = new Map<string, number>();
+  /** Whose device has not proved itself yet, oldest first, with its address. */
+  readonly #halfOpen = new Map<Connection, string>();
   #accepted = 0;
-  #halfOpen = 0;
   #draining = false;
   #checking: ReturnType<typeof checkHealth> | undefined;
 
@@ -60,6 +64,7 @@ export class Listener {
     this.#server.maxConnections = options.connections;
     this.#server.headersTimeout = HANDSHAKE_DEADLINE_MS;
     this.#server.requestTimeout = HANDSHAKE_DEADLINE_MS;
+    this.#server.on('connection', (socket: Socket) => this.#admit(socket));
     this.#server.on('request', (request, response) => void this.#page(request, response));
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
     this.#server.on('tlsClientError', () => cosigner.log.debug('tls handshake failed'));
@@ -90,6 +95,11 @@ export class Listener {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** Connections now: all, and those whose device has not proved itself. */
+  get load(): { connections: number; halfOpen: number } {
+    return { connections: this.#connections.size, halfOpen: this.#halfOpen.size };
+  }
+
   /** To every enrolled device that is connected. */
   notify(notice: Notice): void {
     for (const connection of this.#connections) connection.notify(notice);
@@ -115,38 +125,76 @@ export class Listener {
     if (this.#draining) refuse(socket, '503 Service Unavailable');
     else if (request.url !== CHANNEL_PATH) refuse(socket, '404 Not Found');
     else if (!protocols.includes(SUBPROTOCOL)) refuse(socket, '400 Bad Request');
-    else this.#sockets.handleUpgrade(request, socket, head, (ws) => this.#accept(ws));
+    else {
+      const address = addressName(request.socket.remoteAddress);
+      this.#sockets.handleUpgrade(request, socket, head, (ws) => this.#accept(ws, address));
+    }
   }
 
-  #accept(ws: WebSocket): void {
-    const { noise } = this.#cosigner.identity;
-    const { log } = this.#cosigner;
-    if (this.#halfOpen >= this.#options.halfOpen) {
+  /** Before TLS, which costs more than all that follows: an address over its share is cut off unheard. */
+  #admit(socket: Socket): void {
+    const { limits, opens } = this.#cosigner.limiter;
+    const address = addressName(socket.remoteAddress);
+    const open = this.#sources.get(address) ?? 0;
+    if (open >= limits.addressConnections || opens.wait(address) > 0) {
+      this.#cosigner.metrics.count('hoarfrost_connections_total', { outcome: 'overRate' });
+      socket.destroy();
+      return;
+    }
+    this.#sources.set(address, open + 1);
+    socket.once('close', () => {
+      const left = this.#sources.get(address)! - 1;
+      if (left === 0) this.#sources.delete(address);
+      else this.#sources.set(address, left);
+    });
+  }
+
+  #accept(ws: WebSocket, address: string): void {
+    const { identity, log, metrics } = this.#cosigner;
+    const room = this.#roomFor(address);
+    metrics.count('hoarfrost_connections_total', { outcome: room ? 'accepted' : 'noRoom' });
+    if (!room) {
       // Before any Diffie-Hellman; the device hears why and comes back later.
       ws.on('error', () => {});
       ws.close(CLOSE.rateLimited, 'RateLimited');
       setTimeout(() => ws.terminate(), 1000).unref();
       return;
     }
-    this.#halfOpen++;
-    let halfOpen = true;
-    const settle = () => {
-      if (halfOpen) this.#halfOpen--;
-      halfOpen = false;
-    };
     const connection = new Connection(ws, {
-      noise,
+      noise: identity.noise,
       open: (peer) => new Session(this.#cosigner, peer),
-      onEstablished: settle,
+      address,
+      onEstablished: () => this.#halfOpen.delete(connection),
       log,
+      metrics,
       number: ++this.#accepted,
       timing: this.#options.timing ?? TIMING,
     });
+    this.#halfOpen.set(connection, address);
     this.#connections.add(connection);
     void connection.closed.then(() => {
-      settle();
+      this.#halfOpen.delete(connection);
       this.#connections.delete(connection);
     });
+  }
+
+  /**
+   * Half-open connections are few. When there is room for no more, the address that holds most of them gives up its oldest; a
+   * newcomer from that very address is turned away instead. So a flood from anywhere makes room only for itself.
+   */
+  #roomFor(address: string): boolean {
+    if (this.#halfOpen.size < this.#options.halfOpen) return true;
+    const held = new Map<string, number>();
+    for (const name of this.#halfOpen.values()) held.set(name, (held.get(name) ?? 0) + 1);
+    const most = Math.max(...held.values());
+    if ((held.get(address) ?? 0) >= most) return false;
+    for (const [connection, name] of this.#halfOpen) {
+      if (held.get(name) !== most) continue;
+      this.#halfOpen.delete(connection);
+      connection.refuse();
+      return true;
+    }
+    return false;
   }
 
   async #page(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -12,8 +12,10 @@ import { type Config, helpText, readConfig, type ServeConfig } from './config.ts
 import type { Cosigner } from './cosigner.ts';
 import { type Identity, openIdentity } from './identity.ts';
 import { openKeyFolder } from './keywrap.ts';
+import { Limiter, USUAL_LIMITS } from './limits.ts';
 import { Listener } from './listener.ts';
 import { createLog } from './log.ts';
+import { Metrics } from './metrics.ts';
 import type { Store } from './store.ts';
 import { openSqlite } from './stores/sqlite.ts';
 import { issueToken, pairingUri, TokenUse } from './tokens.ts';
@@ -65,6 +67,8 @@ async function serve(config: Config, settings: ServeConfig): Promise<void> {
     random: systemRandom,
     clock: systemClock,
     log,
+    metrics: new Metrics(),
+    limiter: new Limiter({ ...USUAL_LIMITS, ...settings.limits }, systemClock),
     tokenUse: new TokenUse(),
     wallets: new Wallets(),
   };

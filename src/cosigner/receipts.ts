@@ -4,13 +4,16 @@
  */
 import { receiptHash } from '../frost/proofs.ts';
 import { decode, encode } from '../protocol/codec.ts';
+import { HoarfrostError } from '../protocol/errors.ts';
 import { type Answer, type Receipt, receiptBody, type WireVerdict } from '../protocol/messages.ts';
 import type { Cosigner } from './cosigner.ts';
-import type { Bytes, WalletTx } from './store.ts';
+import type { Bytes, WalletTx, WalletView } from './store.ts';
 
 const FIRST_PREVIOUS: Bytes = new Uint8Array(32);
 /** Receipts in one answer. */
 const PAGE = 256;
+/** Receipts among which refusals are counted. */
+const LOOKED_AT = 256;
 
 export interface Decision {
   /** Unsigned txid. */
@@ -45,6 +48,42 @@ export async function appendReceipt(
   const signature = Uint8Array.from(signer.schnorrSign(identity.host, receiptHash(body), random(32)));
   await tx.appendReceipt({ sequence, body, signature });
   return { body, signature };
+}
+
+/**
+ * `RateLimited` if the wallet had as many decisions as it may lately. Read from the receipts themselves: no restart and no other
+ * instance forgets them.
+ */
+export async function limitDecisions({ limiter }: Cosigner, tx: WalletTx, at: number): Promise<void> {
+  const { most, inMs } = limiter.limits.decisions;
+  const last = await tx.lastReceipt();
+  if (last === null || last.sequence < most) return;
+  const [first] = await tx.receipts(last.sequence - most + 1, 1);
+  limit(decode(receiptBody, first!.body).at + inMs - at);
+}
+
+/** The same for decisions that gave no signature, which cost their asker nothing. */
+export async function limitRefusals({ limiter }: Cosigner, tx: WalletTx, at: number): Promise<void> {
+  const { most, inMs } = limiter.limits.refusals;
+  const last = await tx.lastReceipt();
+  if (last === null || last.sequence < most) return;
+  const lately = (await tx.receipts(Math.max(1, last.sequence - LOOKED_AT + 1), LOOKED_AT))
+    .map(({ body }) => decode(receiptBody, body))
+    .filter((receipt) => receipt.verdict.kind !== 'signs' && receipt.at > at - inMs);
+  if (lately.length >= most) limit(lately[lately.length - most]!.at + inMs - at);
+}
+
+function limit(waitMs: number): void {
+  if (waitMs > 0) throw new HoarfrostError('RateLimited', { detail: 'decisions', retryAfterMs: waitMs });
+}
+
+/**
+ * The time of the wallet's next decision: never before its last one. A clock that was ahead and came back charges at the time it
+ * was ahead of, so that nothing leaves a window early.
+ */
+export async function decisionTime({ clock }: Cosigner, view: WalletView): Promise<number> {
+  const last = await view.lastReceipt();
+  return Math.max(clock.now(), last === null ? 0 : decode(receiptBody, last.body).at);
 }
 
 export async function receiptsFrom({ store }: Cosigner, wallet: Bytes, from: number): Promise<Answer> {

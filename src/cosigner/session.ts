@@ -2,6 +2,7 @@
  * What one authenticated device may ask. Its Noise static key names its wallet, and no request can name another; a device
  * without a wallet may only make one, or fetch the certificate of one whose host key it proves.
  */
+import { bytesToHex } from '@noble/hashes/utils.js';
 import { SUITE } from '../crypto/signer.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';
 import { PROTOCOL_VERSION } from '../protocol/keygen.ts';
@@ -17,20 +18,35 @@ import { WalletChain } from './walletChain.ts';
 
 /** Enough for keygen, which is all that a stranger may send. */
 const STRANGER_MESSAGE_MAX = 64 << 10;
+/** A message costs one of its rate, and one more for every so many bytes. */
+const BYTES_AT_COST = 64 << 10;
+/** What a kind costs on top: curve arithmetic of keygen, questions to the chain source. */
+const EXTRA_COST: Partial<Record<Request['kind'], number>> = {
+  keygenHello: 9,
+  keygenRound1: 2,
+  keygenRound2: 2,
+  keygenCertify: 2,
+  keygenFetch: 9,
+  scan: 4,
+  transaction: 2,
+  broadcast: 4,
+};
 
 export class Session {
   readonly #cosigner: Cosigner;
   readonly #deviceKey: Bytes;
   readonly #handshakeHash: Bytes;
+  readonly #address: string;
   readonly #keygen: Keygen;
   readonly #chain: WalletChain;
   #greeted = false;
   #wallet: Bytes | null = null;
 
-  constructor(cosigner: Cosigner, peer: { deviceKey: Bytes; handshakeHash: Bytes }) {
+  constructor(cosigner: Cosigner, peer: { deviceKey: Bytes; handshakeHash: Bytes; address: string }) {
     this.#cosigner = cosigner;
     this.#deviceKey = peer.deviceKey;
     this.#handshakeHash = peer.handshakeHash;
+    this.#address = peer.address;
     this.#keygen = new Keygen(cosigner, peer.deviceKey);
     this.#chain = new WalletChain(cosigner);
   }
@@ -44,7 +60,14 @@ export class Session {
     return this.enrolled ? MESSAGE_MAX : STRANGER_MESSAGE_MAX;
   }
 
+  /** Charges for a message of that many bytes before it is read. `RateLimited`. */
+  admit(bytes: number): void {
+    this.#charge(1 + Math.floor(bytes / BYTES_AT_COST));
+  }
+
   async handle(request: Request): Promise<Answer> {
+    const extra = EXTRA_COST[request.kind];
+    if (extra !== undefined) this.#charge(extra);
     if (request.kind === 'hello') return this.#hello(request);
     ensure(this.#greeted, 'OutOfSequence', { detail: 'hello first' });
     switch (request.kind) {
@@ -103,6 +126,13 @@ export class Session {
     const record = await store.viewWallet(this.#wallet, async (view) => view.wallet);
     const { policy } = this.#cosigner.wallets.read(this.#cosigner, record);
     return { ...common, enrolled: true, epoch: record.epoch, policyVersion: policy.version };
+  }
+
+  /** Anybody can make a device key: until one has a wallet, its address answers for it. */
+  #charge(cost: number): void {
+    const { devices, strangers } = this.#cosigner.limiter;
+    if (this.enrolled) devices.take(bytesToHex(this.#deviceKey), cost);
+    else strangers.take(this.#address, cost);
   }
 
   #own(): Bytes {

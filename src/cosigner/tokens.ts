@@ -12,6 +12,11 @@ import type { Bytes, Store } from './store.ts';
 
 /** Keygens that may run on one token at a time: a device that lost its connection starts anew beside its own ghost. */
 const USES_AT_ONCE = 4;
+/** Keygens that may run at all: each holds a polynomial in the signer. */
+const KEYGENS_AT_ONCE = 256;
+
+/** Stands in the pairing link of a cosigner that enrols without tokens. */
+export const OPEN_TOKEN = 'open';
 
 export function tokenHash(token: string): Bytes {
   return taggedHash('hoarfrost/token', new TextEncoder().encode(token));
@@ -48,6 +53,7 @@ export function pairingUri(
 /** Counts the keygens in flight on each token of this process. */
 export class TokenUse {
   readonly #uses = new Map<string, number>();
+  #all = 0;
 
   /** Returns what gives the use back, safe to call twice. `RateLimited` beyond the bound. */
   begin(hash: Bytes): () => void {
@@ -56,11 +62,16 @@ export class TokenUse {
     if (uses >= USES_AT_ONCE) {
       throw new HoarfrostError('RateLimited', { detail: 'token in use', retryAfterMs: 10_000 });
     }
+    if (this.#all >= KEYGENS_AT_ONCE) {
+      throw new HoarfrostError('RateLimited', { detail: 'keygens', retryAfterMs: 10_000 });
+    }
     this.#uses.set(key, uses + 1);
+    this.#all++;
     let given = false;
     return () => {
       if (given) return;
       given = true;
+      this.#all--;
       const left = this.#uses.get(key)! - 1;
       if (left === 0) this.#uses.delete(key);
       else this.#uses.set(key, left);

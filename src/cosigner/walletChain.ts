@@ -54,6 +54,7 @@ export class WalletChain {
    * in the history already may be sent again.
    */
   async broadcast(wallet: Bytes, transaction: Bytes): Promise<AnswerOf<'broadcast'>> {
+    this.#cosigner.limiter.broadcasts.take(hex.encode(wallet));
     const { txid, spends } = readTransaction(transaction);
     const signedFor = await this.#cosigner.store.viewWallet(wallet, (view) => view.reserves(spends));
     if (signedFor.size === 0 && !this.#known.has(txid)) {

@@ -17,8 +17,10 @@ import type { Timing } from '../../src/cosigner/connection.ts';
 import type { Cosigner } from '../../src/cosigner/cosigner.ts';
 import { openIdentity } from '../../src/cosigner/identity.ts';
 import { openKeyFolder } from '../../src/cosigner/keywrap.ts';
+import { Limiter, type Limits, USUAL_LIMITS } from '../../src/cosigner/limits.ts';
 import { Listener } from '../../src/cosigner/listener.ts';
 import { createLog } from '../../src/cosigner/log.ts';
+import { Metrics } from '../../src/cosigner/metrics.ts';
 import { openSqlite } from '../../src/cosigner/stores/sqlite.ts';
 import { issueToken, TokenUse } from '../../src/cosigner/tokens.ts';
 import { Wallets } from '../../src/cosigner/wallet.ts';
@@ -118,6 +120,7 @@ export interface StartOptions {
   clock?: Clock;
   timing?: Timing;
   halfOpen?: number;
+  limits?: Partial<Limits>;
   signer?: Signer;
   random?: Random;
   /** Puts something of the test around a part. */
@@ -134,6 +137,12 @@ export function testFolder(): string {
 export function removeFolder(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
 }
+
+/** Tests play many devices from one address; what limits do has tests of its own. */
+const PATIENT: Partial<Limits> = {
+  addressOpens: { burst: 100_000, perMinute: 100_000 },
+  strangers: { burst: 100_000, perMinute: 100_000 },
+};
 
 /** The parts that `main.ts` puts together, with this test's chain. */
 export async function startCosigner(options: StartOptions): Promise<Running> {
@@ -152,6 +161,8 @@ export async function startCosigner(options: StartOptions): Promise<Running> {
     random,
     clock,
     log: createLog('debug', clock, (line) => logLines.push(line)),
+    metrics: new Metrics(),
+    limiter: new Limiter({ ...USUAL_LIMITS, ...PATIENT, ...options.limits }, clock),
     tokenUse: new TokenUse(),
     wallets: new Wallets(),
   };
@@ -184,6 +195,8 @@ export async function startCosigner(options: StartOptions): Promise<Running> {
 export interface Address {
   port: number;
   noiseKey: Bytes;
+  /** Own address: all of 127.0.0.0/8 is this machine. */
+  from?: string;
 }
 
 export const addressOf = ({ listener, cosigner }: Running): Address => ({
@@ -212,11 +225,12 @@ export class RawSocket {
     });
   }
 
-  static async open(port: number, protocol = SUBPROTOCOL): Promise<RawSocket> {
+  static async open(port: number, protocol = SUBPROTOCOL, from = '127.0.0.1'): Promise<RawSocket> {
     const { caFile } = await testTls;
     const ws = new WebSocket(`wss://127.0.0.1:${port}${CHANNEL_PATH}`, protocol, {
       ca: readFileSync(caFile),
       perMessageDeflate: false,
+      localAddress: from,
     });
     const socket = new RawSocket(ws);
     await within(
@@ -267,7 +281,7 @@ export class Client {
 
   /** Handshake only: nothing said yet. */
   static async shake(address: Address, local: NoiseKeyPair): Promise<Client> {
-    const socket = await RawSocket.open(address.port);
+    const socket = await RawSocket.open(address.port, SUBPROTOCOL, address.from);
     const handshake = await initiate({ local, remote: address.noiseKey, prologue: PROLOGUE });
     socket.ws.send(handshake.message);
     const message2 = await socket.next();

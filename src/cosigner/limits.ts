@@ -1,0 +1,122 @@
+/**
+ * How much anybody may ask for (AUDIT 12). Token buckets for addresses, devices and wallets live in this process and are about
+ * work; the limits that guard the share are read from the wallet's receipts, so they survive restarts and hold for all instances.
+ */
+import { HoarfrostError } from '../protocol/errors.ts';
+import type { Clock } from './clock.ts';
+
+/** Up to `burst` at once; one comes back every 60/`perMinute` seconds. */
+export interface Rate {
+  readonly burst: number;
+  readonly perMinute: number;
+}
+
+export interface Limits {
+  /** TCP connections of one address: at a time, and opened. */
+  readonly addressConnections: number;
+  readonly addressOpens: Rate;
+  /** What devices without a wallet may cost, all of one address together. */
+  readonly strangers: Rate;
+  readonly device: Rate;
+  /** Transactions handed on for one wallet. */
+  readonly broadcasts: Rate;
+  /** Decisions about signatures of one wallet, and those among them that were no signature. */
+  readonly decisions: { readonly most: number; readonly inMs: number };
+  readonly refusals: { readonly most: number; readonly inMs: number };
+  /** Wallets a day that need no token, or null: each needs one. */
+  readonly openEnrolments: number | null;
+}
+
+export const USUAL_LIMITS: Limits = {
+  addressConnections: 256,
+  addressOpens: { burst: 256, perMinute: 256 },
+  strangers: { burst: 240, perMinute: 120 },
+  device: { burst: 600, perMinute: 1200 },
+  broadcasts: { burst: 30, perMinute: 6 },
+  decisions: { most: 240, inMs: 60_000 },
+  refusals: { most: 100, inMs: 3_600_000 },
+  openEnrolments: null,
+};
+
+/** Names whose buckets are kept apart; beyond it, new names share one bucket. */
+const NAMES_MAX = 100_000;
+
+/** One bucket a name. A bucket is forgotten only when it is full again, so that forgetting never frees anybody. */
+export class Buckets {
+  readonly #burst: number;
+  /** Milliseconds in which one comes back. */
+  readonly #everyMs: number;
+  readonly #monotonic: () => number;
+  readonly #namesMax: number;
+  /** When each bucket will be full again. */
+  readonly #fullAt = new Map<string, number>();
+
+  constructor({ burst, perMinute }: Rate, monotonic: () => number, namesMax = NAMES_MAX) {
+    this.#burst = burst;
+    this.#everyMs = 60_000 / perMinute;
+    this.#monotonic = monotonic;
+    this.#namesMax = namesMax;
+  }
+
+  /** `RateLimited` with the time until `cost` is there; then nothing was taken. */
+  take(name: string, cost = 1): void {
+    const waitMs = this.wait(name, cost);
+    if (waitMs > 0) throw new HoarfrostError('RateLimited', { retryAfterMs: waitMs });
+  }
+
+  /** Milliseconds until `cost` is there, or 0: then it was taken. What costs more than a burst waits for a full bucket. */
+  wait(name: string, cost = 1): number {
+    const now = this.#monotonic();
+    const key = this.#keyOf(name, now);
+    const fullAt = Math.max(now, this.#fullAt.get(key) ?? 0) + Math.min(cost, this.#burst) * this.#everyMs;
+    const waitMs = Math.ceil(fullAt - this.#burst * this.#everyMs - now);
+    if (waitMs > 0) return waitMs;
+    this.#fullAt.set(key, fullAt);
+    return 0;
+  }
+
+  get names(): number {
+    return this.#fullAt.size;
+  }
+
+  #keyOf(name: string, now: number): string {
+    if (this.#fullAt.has(name) || this.#fullAt.size < this.#namesMax) return name;
+    for (const [old, fullAt] of this.#fullAt) if (fullAt <= now) this.#fullAt.delete(old);
+    return this.#fullAt.size < this.#namesMax ? name : '';
+  }
+}
+
+/** The limits and the buckets of this process. */
+export class Limiter {
+  readonly limits: Limits;
+  readonly opens: Buckets;
+  readonly strangers: Buckets;
+  readonly devices: Buckets;
+  readonly broadcasts: Buckets;
+
+  constructor(limits: Limits, clock: Clock) {
+    this.limits = limits;
+    const buckets = (rate: Rate) => new Buckets(rate, clock.monotonic);
+    this.opens = buckets(limits.addressOpens);
+    this.strangers = buckets(limits.strangers);
+    this.devices = buckets(limits.device);
+    this.broadcasts = buckets(limits.broadcasts);
+  }
+}
+
+/** Whom a limit counts as one: an IPv4 address, or the /64 that one customer gets. */
+export function addressName(address: string | undefined): string {
+  if (address === undefined) return 'unknown';
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
+  if (mapped !== null) return mapped[1]!;
+  if (!address.includes(':')) return address;
+  const [head = '', tail] = address.split('%')[0]!.split('::');
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = tail === undefined ? 0 : 8 - left.length - right.length;
+  const groups = [...left, ...Array<string>(Math.max(0, zeros)).fill('0'), ...right];
+  return `${groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':')}::/64`;
+}
