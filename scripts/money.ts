@@ -31,9 +31,8 @@ export function moneyOf(node: Regtest): Money {
         [txid, true],
       );
       if (blockhash === undefined) throw new Error(`the node did not mine ${txid}`);
-      const oneSignature = ({ txinwitness = [] }) =>
-        txinwitness.length === 1 && txinwitness[0]!.length === 128;
-      if (!vin.every(oneSignature)) throw new Error(`${txid}: an input without one 64-byte signature`);
+      const signedOnce = vin.every(({ txinwitness: w }) => w?.length === 1 && w[0]?.length === 128);
+      if (!signedOnce) throw new Error(`${txid}: an input without one 64-byte signature`);
       return (await node.rpc<{ height: number }>('getblock', [blockhash])).height;
     },
   };
