@@ -34,7 +34,6 @@ export const keygenRound1 = struct({
   commitment: blob(33 * 8),
   proof: bytes(64),
 });
-export type KeygenRound1 = TypeOf<typeof keygenRound1>;
 
 /** One sealed sub-share: ephemeral X25519 key || AES-256-GCM ciphertext of 32 bytes. */
 const sealedShare = struct({ to: u8, sealed: bytes(32 + 32 + 16) });
@@ -47,11 +46,9 @@ export const keygenRound2 = struct({
   round1Hash: bytes(32),
   shares: list(sealedShare, 3),
 });
-export type KeygenRound2 = TypeOf<typeof keygenRound2>;
 
 /** A host key's signature under the transcript. */
 export const keygenCertify = struct({ session: bytes(32), id: u8, signature: bytes(64) });
-export type KeygenCertify = TypeOf<typeof keygenCertify>;
 
 /** Any of the above on its way: the body, and the sender's host signature over kind, session context and body. */
 export const signedBody = struct({ body: blob(16_384), signature: bytes(64) });
@@ -64,8 +61,6 @@ export const keygenTranscript = struct({
   groupKey: bytes(33),
   verifyingShares: tuple(bytes(33), 3),
 });
-export type KeygenTranscript = TypeOf<typeof keygenTranscript>;
 
 /** The transcript under all three host signatures: without it there is no address. */
 export const keygenCertificate = struct({ transcript: blob(32_768), signatures: tuple(bytes(64), 3) });
-export type KeygenCertificate = TypeOf<typeof keygenCertificate>;

@@ -30,5 +30,3 @@ export const KEYGEN_DEADLINE_MS = 10 * 60_000;
 export const NONCE_LIFETIME_MS = 30_000;
 /** A pressed request goes on by itself after a restart within this long; later it asks again. */
 export const RESUME_PRESSED_MS = 10 * 60_000;
-
-export const DUST_P2TR = 330n;

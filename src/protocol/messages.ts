@@ -82,7 +82,6 @@ export const request = union({
   receipts: struct({ from: u32 }),
 });
 export type Request = TypeOf<typeof request>;
-export type RequestKind = Request['kind'];
 
 const coin = struct({
   outpoint,

@@ -1,8 +1,6 @@
 import type { CDPSession } from 'playwright-core';
 import { type Chromium, type ChromiumOptions, openChromium } from '../../scripts/chromium.ts';
 
-export { screenshot } from '../../scripts/chromium.ts';
-
 /** Chromium for a test: the extension's worker can be killed. */
 export interface TestChromium extends Chromium {
   /**
