@@ -3,7 +3,18 @@
  * check can fail, and refuses to pass on fewer modules than it knows there are.
  */
 const rooms = [
-  'protocol', 'crypto', 'frost', 'bitcoin', 'chain', 'policy', 'ark', 'provider', 'device', 'cosigner', 'recovery', 'ui',
+  'protocol',
+  'crypto',
+  'frost',
+  'bitcoin',
+  'chain',
+  'policy',
+  'ark',
+  'provider',
+  'device',
+  'cosigner',
+  'recovery',
+  'ui',
 ];
 
 /** room -> the other rooms that it may import. */
@@ -29,7 +40,10 @@ const walls = rooms.map((room) => ({
   from: { path: `^src/${room}/` },
   to: {
     path: '^src/',
-    pathNot: [`^src/(${[room, ...may[room]].join('|')})/`, ...(room === 'ui' ? ['^src/device/port\\.ts$'] : [])],
+    pathNot: [
+      `^src/(${[room, ...may[room]].join('|')})/`,
+      ...(room === 'ui' ? ['^src/device/port\\.ts$'] : []),
+    ],
   },
 }));
 
@@ -85,19 +99,33 @@ module.exports = {
       from: { path: '^(src|entrypoints)/', pathNot: '^src/(cosigner/|chain/transport/)' },
       to: { dependencyTypes: ['core'] },
     },
-    { name: 'no-circles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-circles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     {
       name: 'no-drawers-for-everything',
       severity: 'error',
       from: {},
       to: { path: '/(utils|util|helpers|helper|common)(/|[.]ts)', pathNot: 'node_modules' },
     },
-    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '\\?|^#|^wxt' } },
+    {
+      name: 'resolvable',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true, pathNot: '\\?|^#|^wxt' },
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: require('node:path').join(__dirname, 'tsconfig.json') },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'default', 'types'], extensions: ['.ts', '.tsx', '.js', '.mjs', '.cjs', '.json'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'default', 'types'],
+      extensions: ['.ts', '.tsx', '.js', '.mjs', '.cjs', '.json'],
+    },
   },
 };

@@ -174,7 +174,10 @@ await describeReal('bad input on screen', ['bitcoind', 'chromium', 'openssl'], (
 
     test('audit-25: a cosigner that is gone at Review is said; the payment waits for it and goes through', async () => {
       await fillPayment(page, payee, 50_000n);
-      await page.getByRole('radio', { name: /sat\/vB/ }).first().waitFor();
+      await page
+        .getByRole('radio', { name: /sat\/vB/ })
+        .first()
+        .waitFor();
       await world.cosigner.kill();
       await page.getByRole('button', { name: 'Review', exact: true }).click();
       await page.locator('[data-verdict="silent"]').waitFor({ timeout: 60_000 });

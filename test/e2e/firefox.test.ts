@@ -11,7 +11,7 @@ import { describeReal } from '../support/real.ts';
 
 /** Runs in the page, as text: only its arguments exist there. */
 const shows = (page: FirefoxPage, text: string) =>
-  page.waitFor((wanted) => document.body.innerText.includes(wanted), text);
+  page.waitFor((wanted) => (document.body.textContent ?? '').includes(wanted), text);
 
 await describeReal('Firefox, the MV2 build', ['bitcoind', 'firefox', 'certutil', 'openssl'], () => {
   const stack = new AsyncDisposableStack();
