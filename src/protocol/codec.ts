@@ -60,7 +60,20 @@ class Reader {
   }
 }
 
+/** What a codec puts on the wire, for whoever must describe it (docs/protocol.md) or make values of it (the fuzzer). */
+export type Shape =
+  | { readonly is: 'uint'; readonly size: 1 | 2 | 4 | 8 }
+  | { readonly is: 'time' | 'bool' }
+  | { readonly is: 'bytes'; readonly length: number }
+  | { readonly is: 'blob' | 'text'; readonly max: number }
+  | { readonly is: 'oneOf'; readonly names: readonly string[] }
+  | { readonly is: 'option'; readonly inner: Shape }
+  | { readonly is: 'list'; readonly inner: Shape; readonly max: number }
+  | { readonly is: 'tuple'; readonly inner: Shape; readonly count: number }
+  | { readonly is: 'struct' | 'union'; readonly parts: Readonly<Record<string, Shape>> };
+
 export interface Codec<T> {
+  readonly shape: Shape;
   write(w: Writer, value: T): void;
   read(r: Reader): T;
 }
@@ -81,7 +94,7 @@ export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
 }
 
 function uint(size: 1 | 2 | 4): Codec<number> {
-  return { write: (w, v) => w.uint(v, size), read: (r) => r.uint(size) };
+  return { shape: { is: 'uint', size }, write: (w, v) => w.uint(v, size), read: (r) => r.uint(size) };
 }
 export const u8 = uint(1);
 export const u16 = uint(2);
@@ -89,6 +102,7 @@ export const u32 = uint(4);
 
 /** Sats, milliseconds and other counts that outgrow 53 bits or must stay exact. */
 export const u64: Codec<bigint> = {
+  shape: { is: 'uint', size: 8 },
   write(w, v) {
     ensure(v >= 0n && v < 1n << 64n, 'BadEncoding', { detail: 'u64' });
     w.uint(Number(v >> 32n), 4);
@@ -99,6 +113,7 @@ export const u64: Codec<bigint> = {
 
 /** Milliseconds since 1970 as a safe integer. */
 export const time: Codec<number> = {
+  shape: { is: 'time' },
   write: (w, v) => u64.write(w, BigInt(v)),
   read(r) {
     const v = Number(u64.read(r));
@@ -108,6 +123,7 @@ export const time: Codec<number> = {
 };
 
 export const bool: Codec<boolean> = {
+  shape: { is: 'bool' },
   write: (w, v) => w.uint(v ? 1 : 0, 1),
   read(r) {
     const v = r.uint(1);
@@ -119,6 +135,7 @@ export const bool: Codec<boolean> = {
 /** Exactly `length` bytes. */
 export function bytes(length: number): Codec<Uint8Array<ArrayBuffer>> {
   return {
+    shape: { is: 'bytes', length },
     write(w, v) {
       ensure(v.length === length, 'BadEncoding', { detail: `expected ${length} bytes` });
       w.put(v);
@@ -130,6 +147,7 @@ export function bytes(length: number): Codec<Uint8Array<ArrayBuffer>> {
 /** At most `max` bytes, with a 4-byte length. */
 export function blob(max: number): Codec<Uint8Array<ArrayBuffer>> {
   return {
+    shape: { is: 'blob', max },
     write(w, v) {
       ensure(v.length <= max, 'TooLarge');
       w.uint(v.length, 4);
@@ -147,6 +165,7 @@ export function blob(max: number): Codec<Uint8Array<ArrayBuffer>> {
 export function text(max: number): Codec<string> {
   const inner = blob(max);
   return {
+    shape: { is: 'text', max },
     write: (w, v) => inner.write(w, new TextEncoder().encode(v)),
     read(r) {
       const raw = inner.read(r);
@@ -162,6 +181,7 @@ export function text(max: number): Codec<string> {
 /** One of the given names, by its position. The list is append-only. */
 export function oneOf<const T extends string>(...names: readonly T[]): Codec<T> {
   return {
+    shape: { is: 'oneOf', names },
     write(w, v) {
       const i = names.indexOf(v);
       ensure(i >= 0, 'BadEncoding', { detail: 'name' });
@@ -177,6 +197,7 @@ export function oneOf<const T extends string>(...names: readonly T[]): Codec<T> 
 
 export function option<T>(inner: Codec<T>): Codec<T | null> {
   return {
+    shape: { is: 'option', inner: inner.shape },
     write(w, v) {
       bool.write(w, v !== null);
       if (v !== null) inner.write(w, v);
@@ -188,6 +209,7 @@ export function option<T>(inner: Codec<T>): Codec<T | null> {
 /** At most `max` items, with a 2-byte count. */
 export function list<T>(inner: Codec<T>, max: number): Codec<T[]> {
   return {
+    shape: { is: 'list', inner: inner.shape, max },
     write(w, v) {
       ensure(v.length <= max, 'TooLarge');
       w.uint(v.length, 2);
@@ -206,6 +228,7 @@ export function list<T>(inner: Codec<T>, max: number): Codec<T[]> {
 /** Exactly `count` items, with no count on the wire. */
 export function tuple<T>(inner: Codec<T>, count: number): Codec<T[]> {
   return {
+    shape: { is: 'tuple', inner: inner.shape, count },
     write(w, v) {
       ensure(v.length === count, 'BadEncoding', { detail: `expected ${count} items` });
       for (const item of v) inner.write(w, item);
@@ -222,10 +245,15 @@ export function tuple<T>(inner: Codec<T>, count: number): Codec<T[]> {
 type Fields = Record<string, Codec<any>>;
 export type Struct<F extends Fields> = { [K in keyof F]: TypeOf<F[K]> };
 
+function shapesOf(fields: Fields): Record<string, Shape> {
+  return Object.fromEntries(Object.entries(fields).map(([name, { shape }]) => [name, shape]));
+}
+
 /** Fields in the order written. */
 export function struct<F extends Fields>(fields: F): Codec<Struct<F>> {
   const entries = Object.entries(fields);
   return {
+    shape: { is: 'struct', parts: shapesOf(fields) },
     write(w, v) {
       for (const [name, codec] of entries) codec.write(w, v[name]);
     },
@@ -244,6 +272,7 @@ export type Tagged<V extends Fields> = { [K in keyof V & string]: { kind: K } & 
 export function union<V extends Fields>(variants: V): Codec<Tagged<V>> {
   const names = Object.keys(variants);
   return {
+    shape: { is: 'union', parts: shapesOf(variants) },
     write(w, v) {
       const i = names.indexOf(v.kind);
       ensure(i >= 0, 'UnknownMessage');
