@@ -15,8 +15,7 @@ import { encode } from '../protocol/codec.ts';
 import { type ErrorCode, ensure, isHoarfrostError } from '../protocol/errors.ts';
 import { NONCE_LIFETIME_MS } from '../protocol/limits.ts';
 import { type AnswerOf, type Receipt, signBody, type WireVerdict } from '../protocol/messages.ts';
-import { backoff, type Channel } from './channel.ts';
-import { sleep } from './deadline.ts';
+import type { Channel } from './channel.ts';
 import type { Environment } from './environment.ts';
 import { followReceipts, readReceipt } from './receipts.ts';
 import type { Vault } from './vault.ts';
@@ -58,6 +57,7 @@ const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'DeadlineExceeded',
   'RateLimited',
   'ChainUnavailable',
+  'StoreUnavailable',
 ]);
 
 export function mayPass(e: unknown): boolean {
@@ -140,7 +140,7 @@ async function ask(
       return await connection.request({ kind: 'sign', body, proof }, 'signed', 'deferred', 'refused');
     } catch (e) {
       if (!mayPass(e)) throw e;
-      await sleep(backoff(failures, env.random));
+      await channel.pause(e, failures);
       ensureAlive(env, since);
     }
   }
@@ -196,7 +196,7 @@ async function follow({ signer, wallet, channel }: SigningParts, receipt: Receip
     await wallet.keepReceipts(followReceipts(signer, head, missed, hostKey, wallet.key.wallet));
   } catch (e) {
     if (mayPass(e)) return;
-    if (isHoarfrostError(e) && e.code !== 'StoreUnavailable') await wallet.breakReceipts();
+    if (isHoarfrostError(e) && e.code !== 'Locked') await wallet.breakReceipts();
     else throw e;
   }
 }

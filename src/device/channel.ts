@@ -1,6 +1,6 @@
 /** The way to the cosigner as the wallet sees it: a live connection when asked, a new one when the old is gone or aged. */
 import type { Random } from '../crypto/random.ts';
-import { HoarfrostError } from '../protocol/errors.ts';
+import { HoarfrostError, isHoarfrostError } from '../protocol/errors.ts';
 import { REHANDSHAKE_MS } from '../protocol/limits.ts';
 import type { AnswerOf, Notice } from '../protocol/messages.ts';
 import type { Network } from '../protocol/networks.ts';
@@ -26,23 +26,26 @@ export interface ChannelArguments {
 export class Channel {
   readonly #args: ChannelArguments;
   #current: Connection | undefined;
+  /** The current one, and retired ones that are still owed an answer. */
+  readonly #live = new Set<Connection>();
   #opening: Promise<Connection> | undefined;
   #staying = false;
-  #closed = false;
+  readonly #closed = Promise.withResolvers<void>();
+  #open = true;
 
   constructor(args: ChannelArguments) {
     this.#args = args;
   }
 
-  /** Throws as `Connection.open`; `ChannelClosed` after `close`. */
+  /** Throws as `Connection.open`; `Locked` after `close`. */
   async connection(): Promise<Connection> {
-    if (this.#closed) throw new HoarfrostError('ChannelClosed', { detail: 'locked' });
+    if (!this.#open) throw new HoarfrostError('Locked');
     const current = this.#current;
     if (current?.usable) {
       if (this.#args.env.monotonic() - current.openedAt < REHANDSHAKE_MS) return current;
       current.retire();
     }
-    this.#opening ??= this.#open().finally(() => {
+    this.#opening ??= this.#connect().finally(() => {
       this.#opening = undefined;
     });
     return this.#opening;
@@ -55,18 +58,27 @@ export class Channel {
     if (on) void this.#keep();
   }
 
-  close(): void {
-    this.#closed = true;
-    this.#staying = false;
-    this.#current?.close();
+  /** Waits before another try after `e`, the `failures`th in a row; not beyond `close`. */
+  async pause(e: unknown, failures: number): Promise<void> {
+    await Promise.race([sleep(pauseAfter(e, failures, this.#args.env.random)), this.#closed.promise]);
   }
 
-  async #open(): Promise<Connection> {
+  /** For good: what waits fails at once, and there is no other connection. */
+  close(): void {
+    this.#open = false;
+    this.#staying = false;
+    this.#closed.resolve();
+    for (const connection of this.#live) connection.close();
+  }
+
+  async #connect(): Promise<Connection> {
     const { connection, hello } = await Connection.open(this.#args);
-    if (this.#closed) {
+    if (!this.#open) {
       connection.close();
-      throw new HoarfrostError('ChannelClosed', { detail: 'locked' });
+      throw new HoarfrostError('Locked');
     }
+    this.#live.add(connection);
+    void connection.closed.then(() => this.#live.delete(connection));
     this.#current = connection;
     this.#args.onConnected(hello);
     return connection;
@@ -91,4 +103,10 @@ export function backoff(failures: number, random: Random): number {
   const whole = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures, 16));
   const [a, b] = random(2) as unknown as [number, number];
   return Math.round(whole / 2 + (whole / 2) * ((a * 256 + b) / 65_535));
+}
+
+/** The back-off, or longer if the other end asks for it, within the same bound: nobody else decides how long we wait. */
+export function pauseAfter(e: unknown, failures: number, random: Random): number {
+  const asked = isHoarfrostError(e) ? (e.retryAfterMs ?? 0) : 0;
+  return Math.max(backoff(failures, random), Math.min(asked, BACKOFF_MAX_MS));
 }

@@ -108,6 +108,7 @@ export class Device {
 
   async lock(): Promise<void> {
     clearTimeout(this.#lockTimer);
+    this.#vault?.lock();
     this.#vault = null;
     this.#open?.payments.stop();
     this.#open?.channel.close();

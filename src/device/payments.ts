@@ -11,9 +11,7 @@ import { type ErrorCode, ensure, HoarfrostError, isHoarfrostError } from '../pro
 import { RESUME_PRESSED_MS } from '../protocol/limits.ts';
 import type { WireVerdict } from '../protocol/messages.ts';
 import { attemptToSign, mayPass, type SigningParts } from './attempt.ts';
-import { backoff } from './channel.ts';
 import type { Database } from './database.ts';
-import { sleep } from './deadline.ts';
 import { draftPayment } from './draft.ts';
 import type { PaymentDraft, PaymentProgress } from './port.ts';
 
@@ -191,7 +189,7 @@ export class Payments {
   }
 
   async #advance(id: string): Promise<void> {
-    const { env } = this.#parts;
+    const { env, channel } = this.#parts;
     let burned = 0;
     for (let failures = 0; !this.#stopped; ) {
       const row = this.get(id);
@@ -205,11 +203,11 @@ export class Payments {
         await (row.state === 'signed' ? this.#broadcast(row) : this.#sign(row));
         failures = 0;
       } catch (e) {
-        if (!isHoarfrostError(e) || e.code === 'StoreUnavailable' || this.#stopped) throw e;
+        if (!isHoarfrostError(e) || this.#stopped) throw e;
         if (FRESH.has(e.code) && ++burned < FRESH_ATTEMPTS_MAX) continue;
         if (mayPass(e) || (row.state === 'signed' && e.code !== 'BroadcastRejected')) {
           await this.#save({ ...this.get(id), error: e.code });
-          await sleep(e.retryAfterMs ?? backoff(failures++, env.random));
+          await channel.pause(e, failures++);
         } else {
           await this.#save({ ...this.get(id), state: 'failed', error: e.code });
         }

@@ -99,7 +99,7 @@ export async function unlockVault(record: VaultRecord, password: string): Promis
 export class Vault {
   readonly context: VaultContext;
   readonly #record: VaultRecord;
-  readonly #key: CryptoKey;
+  #key: CryptoKey | null;
 
   private constructor(record: VaultRecord, key: CryptoKey) {
     this.context = record;
@@ -113,24 +113,29 @@ export class Vault {
     return new Vault(record, await importDataKey(dataKey));
   }
 
-  /** Throws `VaultDamaged`. The caller wipes it. */
+  /** From here on nothing opens, whoever still holds this vault: `Locked`. */
+  lock(): void {
+    this.#key = null;
+  }
+
+  /** Throws `VaultDamaged` or `Locked`, as the two below. The caller wipes it. */
   share(): Promise<Secret> {
     return this.#open('share');
   }
 
-  /** Throws `VaultDamaged`. The caller wipes it. */
+  /** The caller wipes it. */
   host(): Promise<Secret> {
     return this.#open('host');
   }
 
-  /** Throws `VaultDamaged`. */
   async channel(): Promise<NoiseKeyPair> {
     const { channel, channelPublic } = this.#record;
+    const key = this.#unlocked();
     try {
       const privateKey = await crypto.subtle.unwrapKey(
         'pkcs8',
         channel.subarray(NONCE),
-        this.#key,
+        key,
         {
           name: 'AES-GCM',
           iv: channel.subarray(0, NONCE),
@@ -146,9 +151,15 @@ export class Vault {
     }
   }
 
+  #unlocked(): CryptoKey {
+    ensure(this.#key !== null, 'Locked');
+    return this.#key;
+  }
+
   async #open(what: 'share' | 'host'): Promise<Secret> {
+    const key = this.#unlocked();
     try {
-      return await aeadOpen(this.#key, this.#record[what], aad(this.#record, what));
+      return await aeadOpen(key, this.#record[what], aad(this.#record, what));
     } catch (cause) {
       throw new HoarfrostError('VaultDamaged', { detail: what, cause });
     }

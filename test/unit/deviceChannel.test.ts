@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { backoff, Channel } from '../../src/device/channel.ts';
+import { backoff, Channel, pauseAfter } from '../../src/device/channel.ts';
 import { Connection } from '../../src/device/connection.ts';
 import type { Socket } from '../../src/device/environment.ts';
 import { remoteChain } from '../../src/device/remoteChain.ts';
+import { HoarfrostError } from '../../src/protocol/errors.ts';
 import { CLOSE } from '../../src/protocol/frames.ts';
 import { HANDSHAKE_DEADLINE_MS, REHANDSHAKE_MS, REQUEST_DEADLINE_MS } from '../../src/protocol/limits.ts';
 import type { Answer } from '../../src/protocol/messages.ts';
@@ -226,11 +227,34 @@ describe('the channel', () => {
 
   test('closed on lock, also while it is being opened', async () => {
     const { channel, connected } = channelFor({ answer: () => fees });
-    const opening = expect(channel.connection()).rejects.toEqual(code('ChannelClosed'));
+    const opening = expect(channel.connection()).rejects.toEqual(code('Locked'));
     channel.close();
     await opening;
-    await expect(channel.connection()).rejects.toEqual(code('ChannelClosed'));
+    await expect(channel.connection()).rejects.toEqual(code('Locked'));
     expect(connected).not.toHaveBeenCalled();
+  });
+
+  test('closed on lock: a retired connection that is owed an answer too', async () => {
+    const { channel } = channelFor({ answer: () => null });
+    const first = await channel.connection();
+    const waiting = expect(first.request({ kind: 'fees' }, 'fees')).rejects.toEqual(code('ChannelClosed'));
+    profile.clock.pass(REHANDSHAKE_MS);
+    await channel.connection();
+    expect(sockets[0]!.closedWith).toBeUndefined();
+    channel.close();
+    await waiting;
+    expect(sockets.map(({ closedWith }) => closedWith)).toEqual([1000, 1000]);
+  });
+
+  test('a pause is as long as the other end asks, but never below our own back-off or over half a minute', () => {
+    const random = (length: number) => new Uint8Array(length);
+    const paused = (retryAfterMs?: number) =>
+      pauseAfter(
+        new HoarfrostError('RateLimited', retryAfterMs === undefined ? {} : { retryAfterMs }),
+        0,
+        random,
+      );
+    expect([paused(), paused(1), paused(5000), paused(2 ** 32 - 1)]).toEqual([250, 250, 5000, 30_000]);
   });
 
   test('reconnects back off, jittered, to at most half a minute', () => {
