@@ -51,7 +51,18 @@ function compile({ name, entry, define = [] }: Variant): Uint8Array<ArrayBuffer>
     ...['--initialMemory', `${MEMORY_PAGES}`, '--maximumMemory', `${MEMORY_PAGES}`],
   ];
   const uses = define.flatMap((constant) => ['--use', `${constant}=1`]);
-  const flags = ['-O3', '--shrinkLevel', '1', '--noAssert', '--runtime', 'stub', '--enable', 'simd', ...memory, ...uses];
+  const flags = [
+    '-O3',
+    '--shrinkLevel',
+    '1',
+    '--noAssert',
+    '--runtime',
+    'stub',
+    '--enable',
+    'simd',
+    ...memory,
+    ...uses,
+  ];
   execFileSync(process.execPath, [asc, `wasm/assembly/${entry}`, ...flags, '-o', out], {
     cwd: ROOT,
     stdio: ['ignore', 'inherit', 'inherit'],

@@ -168,6 +168,8 @@ describe.each(BUILDS)('field, %s build', (_, load) => {
         w.call.inverse!(r, a, lane);
         const want = power(x[lane]!, P - 2n, P);
         expect(w.getField(r)).toEqual([want, want]);
+        w.call.inverseVar!(r, a, lane);
+        expect(w.getField(r)).toEqual([want, want]);
       }),
       { numRuns: 150 },
     );

@@ -8,9 +8,8 @@ type Call = (...args: number[]) => number;
 
 export const P = 2n ** 256n - 2n ** 32n - 977n;
 export const N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
-/** Bytes of a field pair, a scalar, projective lanes, a Jacobian point. */
+/** Bytes of a field pair and of projective lanes. */
 export const FE = 80;
-export const SC = 40;
 export const LANES = 240;
 
 export type Lanes = readonly [bigint, bigint];

@@ -5,7 +5,7 @@
  */
 import { ONE } from './constants.generated';
 import { blend, copy, dup0, dup1, FE, laneMask, mul } from './field';
-import { inverse } from './fieldInverse';
+import { inverseVar } from './fieldInverse';
 import {
   addAffineVar,
   addLanes,
@@ -187,7 +187,7 @@ export function multiplyVar(r: usize, g: usize, scalars: usize, points: usize, c
     for (let i: usize = 1; i < count; i++) {
       mul(terms + i * TERM + LAMBDA_TABLE, terms + (i - 1) * TERM + LAMBDA_TABLE, zs + i * FE);
     }
-    inverse(inv, terms + (count - 1) * TERM + LAMBDA_TABLE, 0);
+    inverseVar(inv, terms + (count - 1) * TERM + LAMBDA_TABLE, 0);
     for (let i = count - 1; i > 0; i--) {
       const term = terms + i * TERM;
       mul(t, inv, terms + (i - 1) * TERM + LAMBDA_TABLE);

@@ -53,6 +53,47 @@ function divsteps30(start: i64, f0: i64, g0: i64, t: usize): i64 {
   return zeta;
 }
 
+/** The same in variable time, with delta = 1 at the start: steps that only halve g, and up to six at once. */
+function divsteps30Var(start: i64, f0: i64, g0: i64, t: usize): i64 {
+  let eta = start;
+  let top: i64 = 1;
+  let bottom: i64 = 1 << 32;
+  let f = f0;
+  let g = g0;
+  let left: i64 = 30;
+  while (true) {
+    const zeros = ctz<i64>(g | (-1 << left));
+    g >>= zeros;
+    top <<= zeros;
+    eta -= zeros;
+    left -= zeros;
+    if (left == 0) break;
+    if (eta < 0) {
+      eta = -eta;
+      const oldF = f;
+      f = g;
+      g = -oldF;
+      const oldTop = top;
+      top = bottom;
+      bottom = -oldTop;
+    }
+    // f (f^2 - 2) = -1/f mod 64: as many low bits of g vanish as steps may be taken without another exchange.
+    const limit = min<i64>(eta + 1, left);
+    const w = (f * g * (f * f - 2)) & (<i64>(<u64>-1 >> <u64>(64 - limit)) & 63);
+    g += f * w;
+    bottom += top * w;
+  }
+  storeRow(t, top);
+  storeRow(t + 8, bottom);
+  return eta;
+}
+
+function isZero30(a: usize): bool {
+  let any: i32 = 0;
+  for (let i: usize = 0; i < 36; i += 4) any |= load<i32>(a + i);
+  return any == 0;
+}
+
 // @ts-ignore: decorator
 @inline
 function storeRow(t: usize, row: i64): void {
@@ -162,6 +203,15 @@ function normalize(a: usize, sign: i64): void {
 
 /** r = 1/a of the given lane, into both lanes; 0 for 0. Magnitude of a at most 7. */
 export function inverse(r: usize, a: usize, lane: usize): void {
+  invert(r, a, lane, false);
+}
+
+/** The same in variable time. */
+export function inverseVar(r: usize, a: usize, lane: usize): void {
+  invert(r, a, lane, true);
+}
+
+function invert(r: usize, a: usize, lane: usize, variable: bool): void {
   const frame = enter(4 * 48 + 16 + 80 + 32);
   const f = frame;
   const g = frame + 48;
@@ -189,12 +239,20 @@ export function inverse(r: usize, a: usize, lane: usize): void {
     acc >>= 30;
     bits -= 30;
   }
-  let zeta: i64 = -1;
-  for (let i = 0; i < 20; i++) {
-    // The low 60 bits; only 30 of them matter.
-    zeta = divsteps30(zeta, lowBits(f), lowBits(g), t);
-    updateDE(d, e, t);
-    updateFG(f, g, t);
+  let state: i64 = -1;
+  if (variable) {
+    while (!isZero30(g)) {
+      state = divsteps30Var(state, lowBits(f), lowBits(g), t);
+      updateDE(d, e, t);
+      updateFG(f, g, t);
+    }
+  } else {
+    for (let i = 0; i < 20; i++) {
+      // The low 60 bits; only 30 of them matter.
+      state = divsteps30(state, lowBits(f), lowBits(g), t);
+      updateDE(d, e, t);
+      updateFG(f, g, t);
+    }
   }
   // g is 0 now and f is 1 or -1 (p for a = 0, with d = 0).
   normalize(d, load<i32>(f, 32) >> 31);

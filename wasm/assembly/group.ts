@@ -41,7 +41,7 @@ import {
   toBytes,
   triple,
 } from './field';
-import { inverse } from './fieldInverse';
+import { inverse, inverseVar } from './fieldInverse';
 import { enter, leave, POINT_CACHE } from './memory';
 
 /** Bytes of projective lanes, and of a Jacobian point. */
@@ -559,7 +559,7 @@ export function jacobianEquals(p: usize, q: usize): i32 {
 /** Affine pair of a Jacobian point that is not infinity. */
 export function jacobianToAffine(r: usize, p: usize): void {
   const z = enter(FE);
-  inverse(z, p + FE, 1);
+  inverseVar(z, p + FE, 1);
   jacobianToAffineBy(r, p, z);
   leave(z);
 }

@@ -15,7 +15,7 @@ export {
   times21,
   toBytes,
 } from './field';
-export { inverse } from './fieldInverse';
+export { inverse, inverseVar } from './fieldInverse';
 export {
   addAffineLanes,
   addAffineVar,
