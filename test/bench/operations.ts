@@ -11,7 +11,7 @@ import * as tiny from 'tiny-secp256k1';
 import { Secret } from '../../src/crypto/secret.ts';
 import { type PartyId, type Signer, type SigningPackage, SUITE } from '../../src/crypto/signer.ts';
 
-export const PEERS = ['noble', 'tiny', 'libauth', 'native'] as const;
+export const PEERS = ['noble', 'tiny', 'libauth', 'libauthEcdsa', 'native'] as const;
 export type Peer = (typeof PEERS)[number];
 
 /** Prepares `count` calls, unmeasured, and answers the milliseconds that they take. */
@@ -113,13 +113,16 @@ export async function operations(signer: Signer, native?: Native): Promise<Opera
   agree('k*G', signer.publicKey(secret), publicKey);
   agree('k*G', tiny.pointFromScalar(keyBytes)!, publicKey);
   agree('k*G', libauth.derivePublicKeyCompressed(keyBytes) as Uint8Array, publicKey);
-  // libauth has Bitcoin Cash's Schnorr only: the same group arithmetic under another challenge.
+  // libauth has no BIP-340. Closest is Bitcoin Cash's Schnorr, the same sum under another challenge and without
+  // its inversion; its ECDSA verification is shown beside it.
   const bchSignature = libauth.signMessageHashSchnorr(keyBytes, message) as Uint8Array;
+  const ecdsaSignature = libauth.signMessageHashCompact(keyBytes, message) as Uint8Array;
   const verified = [
     signer.schnorrVerify(x, message, signature),
     schnorr.verify(signature, message, x),
     tiny.verifySchnorr(message, x, signature),
     libauth.verifySignatureSchnorr(bchSignature, publicKey, message),
+    libauth.verifySignatureCompact(ecdsaSignature, publicKey, message),
   ];
   if (!verified.every(Boolean)) throw new Error(`verify: ${verified}`);
 
@@ -215,6 +218,7 @@ export async function operations(signer: Signer, native?: Native): Promise<Opera
         noble: repeat(() => schnorr.verify(signature, message, x)),
         tiny: repeat(() => tiny.verifySchnorr(message, x, signature)),
         libauth: repeat(() => libauth.verifySignatureSchnorr(bchSignature, publicKey, message)),
+        libauthEcdsa: repeat(() => libauth.verifySignatureCompact(ecdsaSignature, publicKey, message)),
         ...(native && { native: (count: number) => native('verify', count) }),
       },
     },
@@ -235,6 +239,8 @@ export async function operations(signer: Signer, native?: Native): Promise<Opera
       ours: each(openOurs, answerOurs, ({ asking }) => signer.dropNonces(asking.nonces)),
       peers: { noble: each(openNoble, (run) => signNoble(1, run)) },
     },
+    // What follows from the package is kept until another one comes, so these two show it reused, as within a session;
+    // `share` and `session` work it out anew each time.
     {
       name: 'shareVerify',
       ours: repeat(() =>

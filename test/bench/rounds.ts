@@ -7,8 +7,11 @@ export interface Plan {
   readonly warmUpMs: number;
 }
 
-export const FULL: Plan = { rounds: 21, batchMs: 25, warmUpMs: 400 };
-export const QUICK: Plan = { rounds: 7, batchMs: 8, warmUpMs: 120 };
+export const FULL: Plan = { rounds: 21, batchMs: 8, warmUpMs: 400 };
+export const QUICK: Plan = { rounds: 7, batchMs: 3, warmUpMs: 120 };
+
+/** Batches of a contender in each round; the fastest counts, which leaves out what other programs took meanwhile. */
+const TRIES = 3;
 
 /** The most calls a batch may prepare: each may hold two nonce handles. */
 const LARGEST_BATCH = 400;
@@ -66,7 +69,10 @@ export async function measure(operation: Operation, plan: Plan): Promise<Result>
   for (let round = 0; round < plan.rounds; round++) {
     for (let i = 0; i < lanes.length; i++) {
       const lane = lanes[(i + round) % lanes.length]!;
-      lane.times.push(((await lane.run(lane.count)) / lane.count) * 1000);
+      let fastest = Number.POSITIVE_INFINITY;
+      for (let attempt = 0; attempt < TRIES; attempt++)
+        fastest = Math.min(fastest, await lane.run(lane.count));
+      lane.times.push((fastest / lane.count) * 1000);
     }
   }
   const [ours, ...peers] = lanes as [(typeof lanes)[0], ...typeof lanes];

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { load } from '../../src/crypto/load.ts';
+import { SIGNER_WASM } from '../../src/crypto/signer.wasm.generated.ts';
 import { benchInChromium, coldStart, launch } from './chromium.ts';
 import { startNative } from './native.ts';
 import { type Native, operations, PEERS } from './operations.ts';
@@ -90,7 +91,7 @@ console.log(
     cpus()[0]?.model ?? 'unknown processor',
     `noble ${version('@noble/curves')}`,
     `tiny-secp256k1 ${version('tiny-secp256k1')}`,
-    `libauth ${version('@bitauth/libauth')} (its verify is Bitcoin Cash's Schnorr)`,
+    `libauth ${version('@bitauth/libauth')} (verify: Bitcoin Cash's Schnorr)`,
     native ? `native libsecp256k1 ${native.version}` : 'no native libsecp256k1',
   ].join('; '),
 );
@@ -100,4 +101,6 @@ try {
 } finally {
   native?.close();
 }
+flat['wasm.bytes'] = Buffer.from(SIGNER_WASM, 'base64').length;
+console.log(`module: ${flat['wasm.bytes']} bytes`);
 if (values.json) console.log(JSON.stringify(flat));
