@@ -3,7 +3,8 @@ import { baseMultiply } from './comb';
 import { BAD_ENCODING, BAD_IDENTIFIER, OK, REPAIRED_SHARE_MISMATCH } from './errors';
 import { lagrange } from './frost';
 import { FE } from './field';
-import { encode, LANES, lanesToAffine, sameBytesVar } from './group';
+import { encode, sameBytesVar } from './encoding';
+import { LANES, lanesToAffine } from './group';
 import { enter, IN, leave, OUT } from './memory';
 import { SC, scAdd, scFromBytes, scIsZero, scMul, scNeg, scToBytes, scZero } from './scalar';
 

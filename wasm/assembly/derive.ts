@@ -2,20 +2,8 @@
 import { baseMultiplyPair } from './comb';
 import { BAD_ENCODING, OK } from './errors';
 import { FE } from './field';
-import {
-  addLanes,
-  bothLanesToAffine,
-  decodePairVar,
-  decodeVar,
-  encode,
-  isInfinity,
-  joinLanes,
-  LANES,
-  lanesFromAffine,
-  negateAffineIf,
-  oddMask,
-  xToBytes,
-} from './group';
+import { decodePairVar, decodeVar, encode, negateAffineIf, oddMask, xToBytes } from './encoding';
+import { addLanes, bothLanesToAffine, isInfinity, joinLanes, LANES, lanesFromAffine } from './group';
 import { enter, IN, leave, OUT } from './memory';
 import { SC, scFromBytes } from './scalar';
 import { tapTweak } from './tweak';

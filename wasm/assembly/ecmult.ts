@@ -6,21 +6,15 @@
 import { ONE } from './constants.generated';
 import { blend, copy, dup0, dup1, FE, laneMask, mul } from './field';
 import { inverseVar } from './fieldInverse';
+import { addLanes, doubleLanes, isInfinity, JACOBIAN, LANES, lanesFromAffine, setInfinity } from './group';
 import {
   addAffineVar,
-  addLanes,
   applyLambda,
-  doubleLanes,
   doubleVar,
   isExceptional,
-  isInfinity,
-  JACOBIAN,
   jacobianFromAffine,
   jacobianFromLanes,
-  LANES,
-  lanesFromAffine,
-  setInfinity,
-} from './group';
+} from './jacobian';
 import { enter, leave } from './memory';
 import { glvSplit, SC, scBits, scWord } from './scalar';
 import { ODD, ODD_WINDOW } from './tables.generated';

@@ -5,7 +5,8 @@
  */
 import { ONE } from './constants.generated';
 import { blend, copy, dup0, dup1, FE, laneMask, negIf } from './field';
-import { addLanes, applyLambda, doubleLanes, LANES, setInfinity, sumLanes } from './group';
+import { addLanes, doubleLanes, LANES, setInfinity, sumLanes } from './group';
+import { applyLambda } from './jacobian';
 import { enter, leave } from './memory';
 import { glvSplit, SC, scBits } from './scalar';
 

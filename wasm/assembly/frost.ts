@@ -21,25 +21,16 @@ import {
 } from './errors';
 import { copy, FE } from './field';
 import {
-  addAffineVar,
-  addLanes,
-  bothLanesToAffine,
   decodePairVar,
   decodeVar,
   encode,
-  isExceptional,
-  isInfinity,
-  JACOBIAN,
-  jacobianEquals,
-  jacobianToAffine,
-  LANES,
-  lanesFromJacobian,
-  manyToAffine,
   negateAffineIf,
   oddMask,
   sameBytesVar,
   xToBytes,
-} from './group';
+} from './encoding';
+import { addLanes, bothLanesToAffine, isInfinity, JACOBIAN, LANES, manyToAffine } from './group';
+import { addAffineVar, isExceptional, jacobianEquals, jacobianToAffine, lanesFromJacobian } from './jacobian';
 import { enter, IN, leave, OUT } from './memory';
 import { SC, scAdd, scFromBytes, scHalf, scIsZero, scMul, scNeg, scNegIf, scSetInt, scSub, scToBytes } from './scalar';
 import { challenge } from './schnorr';

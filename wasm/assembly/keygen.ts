@@ -14,23 +14,9 @@ import {
   TRANSCRIPT_MISMATCH,
 } from './errors';
 import { bytesBelowP, equal, FE, mul } from './field';
-import {
-  addLanes,
-  decodePairVar,
-  encode,
-  isInfinity,
-  JACOBIAN,
-  jacobianToAffine,
-  LANES,
-  lanesFromAffine,
-  liftXVar,
-  manyToAffine,
-  oddMask,
-  rememberVar,
-  sameBytesVar,
-  swapLanes,
-  xToBytes,
-} from './group';
+import { decodePairVar, encode, liftXVar, oddMask, rememberVar, sameBytesVar, xToBytes } from './encoding';
+import { addLanes, isInfinity, JACOBIAN, LANES, lanesFromAffine, manyToAffine, swapLanes } from './group';
+import { jacobianToAffine } from './jacobian';
 import { enter, IN, leave, OUT } from './memory';
 import { SC, scAdd, scFromBytes, scIsZero, scMul, scNeg, scNegIf, scToBytes, scZero } from './scalar';
 import { fieldHashFinal, fieldHashInit, SHA, shaUpdate } from './sha256';

@@ -27,7 +27,7 @@ export const STACK_END: usize = 0x1c000;
 // @ts-ignore: decorator
 @inline
 export const CACHE: usize = 0x1c000;
-/** See group.ts. */
+/** See encoding.ts. */
 // @ts-ignore: decorator
 @inline
 export const POINT_CACHE: usize = 0x1c800;

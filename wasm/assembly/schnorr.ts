@@ -3,16 +3,9 @@ import { BAD_ENCODING, OK } from './errors';
 import { FE } from './field';
 import { baseMultiply } from './comb';
 import { MAX_TERMS, multiplyVar } from './ecmult';
-import {
-  isExceptional,
-  JACOBIAN,
-  jacobianEquals,
-  LANES,
-  lanesToAffine,
-  liftXPairVar,
-  oddMask,
-  xToBytes,
-} from './group';
+import { liftXPairVar, oddMask, xToBytes } from './encoding';
+import { JACOBIAN, LANES, lanesToAffine } from './group';
+import { isExceptional, jacobianEquals } from './jacobian';
 import { IN, OUT, enter, leave } from './memory';
 import { SC, scAdd, scCopy, scFromBytes, scIsZero, scMul, scNeg, scNegIf, scSetInt, scToBytes, scZero } from './scalar';
 import { SHA, shaFinal, shaInit, shaUpdate, taggedInit } from './sha256';

@@ -16,24 +16,19 @@ export {
   toBytes,
 } from './field';
 export { inverse, inverseVar } from './fieldInverse';
+export { decodeVar, encode } from './encoding';
 export {
   addAffineLanes,
-  addAffineVar,
   addLanes,
   bothLanesToAffine,
-  decodeVar,
   doubleLanes,
-  doubleVar,
-  encode,
-  isExceptional,
   isInfinity,
-  jacobianFromAffine,
-  jacobianToAffine,
   joinLanes,
   lanesFromAffine,
   lanesToAffine,
   setInfinity,
 } from './group';
+export { addAffineVar, doubleVar, isExceptional, jacobianFromAffine, jacobianToAffine } from './jacobian';
 export { baseMultiply, baseMultiplyPair } from './comb';
 export { multiplyVar } from './ecmult';
 export { multiplyConst } from './ecmultConst';

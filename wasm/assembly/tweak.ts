@@ -8,7 +8,8 @@
 import { baseMultiply } from './comb';
 import { BAD_ENCODING, OK } from './errors';
 import { copy, dup0, dup1, FE } from './field';
-import { addAffineLanes, decodeVar, isInfinity, LANES, lanesToAffine, negateAffineIf, oddMask, sameBytesVar, xToBytes } from './group';
+import { decodeVar, negateAffineIf, oddMask, sameBytesVar, xToBytes } from './encoding';
+import { addAffineLanes, isInfinity, LANES, lanesToAffine } from './group';
 import { CACHE, enter, leave } from './memory';
 import { SC, scAdd, scFromBytes, scNegIf } from './scalar';
 import { SHA, shaFinal, shaUpdate, taggedInit } from './sha256';
