@@ -3,18 +3,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type PostgresServer, startPostgres } from '../../scripts/setup/postgres.ts';
 import type { Bytes, NewWallet, Store, WalletRecord } from '../../src/cosigner/store.ts';
+import { openPostgres } from '../../src/cosigner/stores/postgres.ts';
 import { openSqlite } from '../../src/cosigner/stores/sqlite.ts';
 import { HoarfrostError } from '../../src/protocol/errors.ts';
+import { describeReal } from '../support/real.ts';
 
-interface Adapter {
-  name: string;
-  /** Opens the same database anew, as another instance would. */
-  open(folder: string): Store;
-}
-
-const adapters: Adapter[] = [{ name: 'sqlite', open: (folder) => openSqlite(join(folder, 'test.sqlite')) }];
+/** Opens the database of that name anew, as another instance would. */
+type Open = (name: string) => Store | Promise<Store>;
 
 const bytes = (fill: number, length = 32): Bytes => new Uint8Array(length).fill(fill);
 const LEDGER = bytes(77, 16);
@@ -40,11 +38,36 @@ const recordOf = ({ id, epoch, certificate, begunAt }: NewWallet): WalletRecord 
 });
 const code = (name: string) => expect.objectContaining({ code: name });
 
-describe.each(adapters)('store: $name', ({ open }) => {
+describe('store: sqlite', () => {
   let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'store-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+  suite((name) => openSqlite(join(folder, name)));
+});
+
+await describeReal('store: postgres', ['postgres'], () => {
+  let server: PostgresServer;
+  const made = new Set<string>();
+  beforeAll(async () => {
+    server = await startPostgres();
+  });
+  afterAll(() => server?.stop());
+  suite(async (name) => {
+    if (!made.has(name)) await server.sql(`CREATE DATABASE ${name}`);
+    made.add(name);
+    return openPostgres(server.url(name));
+  });
+});
+
+let databases = 0;
+
+function suite(open: Open): void {
+  let name: string;
   let stores: Store[];
-  const another = () => {
-    const store = open(folder);
+  const another = async (of = name) => {
+    const store = await open(of);
     stores.push(store);
     return store;
   };
@@ -53,9 +76,9 @@ describe.each(adapters)('store: $name', ({ open }) => {
   const b = walletOf(100);
 
   beforeEach(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'store-'));
+    name = `test${++databases}`;
     stores = [];
-    store = another();
+    store = await another();
     await store.bind(bytes(66), LEDGER);
     for (const [i, wallet] of [a, b].entries()) {
       await store.addToken(bytes(i), NOW + 1);
@@ -64,11 +87,10 @@ describe.each(adapters)('store: $name', ({ open }) => {
   });
   afterEach(async () => {
     for (const s of stores) await s.close();
-    rmSync(folder, { recursive: true });
   });
 
   test('an enrolled wallet is found by device key and by session, here and by another instance', async () => {
-    for (const s of [store, another()]) {
+    for (const s of [store, await another()]) {
       expect(await s.walletOfDevice(a.deviceKey)).toEqual(a.id);
       expect(await s.certificateOfSession(a.session)).toEqual(a.certificate);
       const seen = await s.viewWallet(a.id, async (view) => [view.wallet, await view.sealedShare()]);
@@ -110,15 +132,16 @@ describe.each(adapters)('store: $name', ({ open }) => {
 
   test('one token enrols one wallet, however many try at once', async () => {
     await store.addToken(bytes(53), NOW + 1);
-    const tries = [store, another(), another()].map((s, i) => s.enrol(walletOf(200 + 10 * i), bytes(53)));
+    const tries = [store, await another(), await another()].map((s, i) =>
+      s.enrol(walletOf(200 + 10 * i), bytes(53)),
+    );
     const done = await Promise.allSettled(tries);
     expect(done.filter((d) => d.status === 'fulfilled')).toHaveLength(1);
   });
 
   test('a new folder awaits its first token', async () => {
     expect(await store.awaitsFirstToken(NOW)).toBe(false);
-    const empty = open(mkdtempSync(join(folder, 'empty-')));
-    stores.push(empty);
+    const empty = await another(`${name}_empty`);
     expect(await empty.awaitsFirstToken(NOW)).toBe(true);
     await empty.addToken(bytes(1), NOW + 1);
     expect(await empty.awaitsFirstToken(NOW)).toBe(false);
@@ -141,7 +164,9 @@ describe.each(adapters)('store: $name', ({ open }) => {
     await expect(store.withWallet(a.id, (tx) => tx.storeAnswer(attempt.request, bytes(8)))).rejects.toEqual(
       code('Internal'),
     );
-    expect(await another().viewWallet(a.id, (view) => view.attempt(attempt.request))).toEqual({ answer });
+    expect(await (await another()).viewWallet(a.id, (view) => view.attempt(attempt.request))).toEqual({
+      answer,
+    });
   });
 
   test('a commitment pair enters once, and a clash takes the whole transaction with it', async () => {
@@ -252,7 +277,7 @@ describe.each(adapters)('store: $name', ({ open }) => {
       await tx.putRecord('policy', bytes(1), bytes(3));
       await tx.putRecord('hold', bytes(2), bytes(4, 5));
     });
-    await another().viewWallet(a.id, async (view) => {
+    await (await another()).viewWallet(a.id, async (view) => {
       expect(await view.records('hold')).toEqual([
         { key: bytes(1), body: bytes(2, 0) },
         { key: bytes(2), body: bytes(4, 5) },
@@ -298,7 +323,7 @@ describe.each(adapters)('store: $name', ({ open }) => {
   });
 
   test('100 transactions through three instances at once never pass a limit that each checks', async () => {
-    const instances = [store, another(), another()];
+    const instances = [store, await another(), await another()];
     const limit = 37n;
     const spends = Array.from({ length: 100 }, (_, i) =>
       instances[i % 3]!.withWallet(a.id, async (tx) => {
@@ -313,13 +338,13 @@ describe.each(adapters)('store: $name', ({ open }) => {
   });
 
   test('after close everything fails at once', async () => {
-    const s = another();
+    const s = await another();
     await s.check();
     await s.close();
     await expect(s.check()).rejects.toEqual(code('StoreUnavailable'));
     await expect(s.withWallet(a.id, async () => {})).rejects.toEqual(code('StoreUnavailable'));
   });
-});
+}
 
 describe('store: sqlite alone', () => {
   let folder: string;

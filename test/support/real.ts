@@ -1,6 +1,7 @@
 import { beforeAll, describe } from 'vitest';
 import { findBitcoind } from '../../scripts/setup/bitcoind.ts';
 import { Missing } from '../../scripts/setup/missing.ts';
+import { findPostgres } from '../../scripts/setup/postgres.ts';
 import { CERTUTIL, CHROMIUM, FIREFOX, findTool, OPENSSL } from '../../scripts/setup/tools.ts';
 
 /** The parts of a machine that no package brings. */
@@ -10,6 +11,7 @@ const PARTS = {
   firefox: () => findTool(FIREFOX),
   certutil: () => findTool(CERTUTIL),
   openssl: () => findTool(OPENSSL),
+  postgres: findPostgres,
 };
 
 /**

@@ -85,13 +85,13 @@ export const MIGRATIONS = [
   // server's timelines it was last seen on.
   `
   CREATE TABLE cosigner (
-    only INT PRIMARY KEY DEFAULT 1 CHECK (only = 1),
+    single INT PRIMARY KEY DEFAULT 1 CHECK (single = 1),
     identity BYTES,
     ledger BYTES,
     lost_at INT NOT NULL DEFAULT 0,
     timeline INT
   ) STRICT;
-  INSERT INTO cosigner (only) VALUES (1);
+  INSERT INTO cosigner (single) VALUES (1);
   `,
 ] as const;
 
