@@ -222,7 +222,8 @@ export async function repairAll(
     finished.pending,
     approved.map(([, message], i) => ({ from: ids[i]!, message })),
   );
-  return { self, finished, record, opens, deltas, sums, approved };
+  const oneTimeKeys = joined.map(([state]) => state.encryption);
+  return { self, finished, record, opens, deltas, sums, oneTimeKeys };
 }
 
 /** A whole repair, and the life after it. */

@@ -1,0 +1,492 @@
+import { secp256k1 } from '@noble/curves/secp256k1.js';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { load } from '../../src/crypto/load.ts';
+import { openSealed, sealTo } from '../../src/crypto/seal.ts';
+import { Secret } from '../../src/crypto/secret.ts';
+import type { PartyId, SignerModule } from '../../src/crypto/signer.ts';
+import { advance, bodyAfter, certifyChange, testSignInput } from '../../src/frost/epoch.ts';
+import { recoverAtEpoch } from '../../src/frost/records.ts';
+import {
+  approveRepair,
+  dropRepair,
+  helpersOf,
+  joinRepair,
+  openRepair,
+  splitRepair,
+  sumRepair,
+} from '../../src/frost/repair.ts';
+import { decode, encode } from '../../src/protocol/codec.ts';
+import { epochBody, epochCertify, epochRecord } from '../../src/protocol/epoch.ts';
+import { signedBody } from '../../src/protocol/keygen.ts';
+import { repairDelta, repairHello, repairOpen, repairSum } from '../../src/protocol/repair.ts';
+import { seededRandom } from '../support/parties.ts';
+import {
+  begin,
+  everyPairSigns,
+  forged,
+  type Life,
+  newHolder,
+  numberOf,
+  type RepairKind,
+  recovered,
+  refreshed,
+  repairAll,
+  repaired,
+  type Spoil,
+  signTogether,
+} from '../support/shares.ts';
+
+type Bytes = Uint8Array<ArrayBuffer>;
+const { Fn } = secp256k1.Point;
+const random = seededRandom('repair');
+const code = (c: string, more: object = {}) => expect.objectContaining({ code: c, ...more });
+
+let signer: SignerModule;
+let life: Life;
+let before: Life;
+
+beforeAll(async () => {
+  signer = await load();
+  before = await begin(signer, random);
+  life = await refreshed(signer, before, random);
+});
+
+const directions = [
+  [1, 'recovery and cosigner make a new device'],
+  [2, 'device and recovery make a new cosigner'],
+  [3, 'device and cosigner make a new kit'],
+] as const;
+
+describe('repair', () => {
+  test.each(directions)('attack-23: share %i: %s', async (target) => {
+    const after = await repaired(signer, life, target, random);
+    const share = after.holders[target - 1]!.share;
+    expect(share.expose()).toEqual(life.holders[target - 1]!.share.expose());
+    expect(after.epoch.number).toBe(life.epoch.number);
+    expect(after.epoch.groupKey).toEqual(life.epoch.groupKey);
+    expect(after.epoch.verifyingShares).toEqual(life.epoch.verifyingShares);
+    everyPairSigns(signer, after, random);
+    // A refresh follows at once, certified by the keys that stand now.
+    const next = await refreshed(signer, after, random);
+    everyPairSigns(signer, next, random);
+    expect((await recovered(signer, next)).expose()).toEqual(next.holders[2].share.expose());
+    // The share that was lost, wherever it turns up, signs nothing.
+    for (const helper of helpersOf(target)) {
+      const mixed = [next.holders[helper - 1]!, life.holders[target - 1]!] as const;
+      expect(() => signTogether(signer, next.epoch, mixed, testSignInput(next.epoch), random)).toThrow(
+        code('BadShare', { culprit: target }),
+      );
+    }
+  });
+
+  test.each(directions)('share %i: the old keys of that party certify nothing any more', async (target) => {
+    const after = await repaired(signer, life, target, random);
+    expect(after.epoch.hostKeys[target - 1]).not.toEqual(life.epoch.hostKeys[target - 1]);
+    for (const helper of helpersOf(target))
+      expect(after.epoch.hostKeys[helper - 1]).toEqual(life.epoch.hostKeys[helper - 1]);
+    if (target === 3) return;
+    expect(after.epoch.noiseKeys[target - 1]).not.toEqual(life.epoch.noiseKeys[target - 1]);
+    const struckOff = after.holders.map((h) => (h.id === target ? life.holders[target - 1]! : h));
+    const failed = refreshed(signer, { ...after, holders: struckOff as unknown as Life['holders'] }, random);
+    await expect(failed).rejects.toMatchObject({ code: 'BadSignature' });
+  });
+
+  test('a new kit: the new words recover, the old ones do not, and what is new is sealed to the new key', async () => {
+    const kit = await repaired(signer, life, 3, random);
+    const next = await refreshed(signer, kit, random);
+    expect(next.epoch.recoveryKey).toEqual(kit.words.publicKey);
+    const copies = [next.records[1], next.records[2]];
+    const certificate = next.born.certificate;
+    const { share } = await recoverAtEpoch(signer, next.words.privateKey, certificate, copies);
+    expect(share.expose()).toEqual(next.holders[2].share.expose());
+    await expect(recoverAtEpoch(signer, life.words.privateKey, certificate, copies)).rejects.toMatchObject({
+      code: 'BadWords',
+    });
+    // The thief of the old words takes the records apart by hand: nothing from the repair on opens.
+    for (const record of next.records[1].slice(1)) {
+      const { body, sealed } = decode(epochRecord, record);
+      const { change } = decode(epochBody, body);
+      const all = change.kind === 'repair' ? change.recovery : [sealed];
+      for (const each of all)
+        for (const context of contextsOf(next, change))
+          await expect(openSealed(life.words.privateKey, each, context)).rejects.toMatchObject({
+            code: 'WrongContext',
+          });
+    }
+  });
+
+  test('after a repair recovery needs no ciphertext from before it', async () => {
+    for (const target of [1, 2, 3] as const) {
+      const after = await refreshed(signer, await repaired(signer, life, target, random), random);
+      const gutted = after.records[1].map((record, i) => {
+        const said = decode(epochRecord, record);
+        return i === 0 ? encode(epochRecord, { ...said, sealed: new Uint8Array(80) }) : record;
+      });
+      const { share } = await recoverAtEpoch(signer, after.words.privateKey, after.born.certificate, [
+        gutted,
+      ]);
+      expect(share.expose()).toEqual(after.holders[2].share.expose());
+    }
+  });
+
+  test('a repair record whose ciphertext is not share 3 is RecordsCorrupt', async () => {
+    const { epoch, holders } = life;
+    const session = new Uint8Array(32);
+    const self = await newHolder(1, random, random(32));
+    const keys = {
+      hostKey: hostKeyOf(self.host),
+      encryptionKey: self.encryption.publicKey,
+      noiseKey: random(32),
+    };
+    const wrong = Secret.own(random(32));
+    const context = Uint8Array.of(...session, 3, 3);
+    const recovery = [await sealTo(epoch.recoveryKey, wrong, context, Secret.own(random(32)))];
+    const body = bodyAfter(epoch, { kind: 'repair', session, target: 1, ...keys, recovery });
+    const certificates = [self.host, holders[1].host, holders[2].host].map(
+      (host, i) =>
+        certifyChange(
+          signer,
+          host,
+          { id: (i + 1) as PartyId, session, body, sealed: new Uint8Array(0) },
+          random,
+        )[0].certificate,
+    );
+    const record = encode(epochRecord, { body, certificates, sealed: new Uint8Array(0) });
+    expect(advance(signer, epoch, record).hostKeys[0]).toEqual(keys.hostKey);
+    await expect(
+      recoverAtEpoch(signer, life.words.privateKey, life.born.certificate, [[...life.records[1], record]]),
+    ).rejects.toMatchObject({ code: 'RecordsCorrupt' });
+  });
+});
+
+const hostKeyOf = (host: Secret) => signer.publicKey(host).slice(1) as Bytes;
+
+/** Every context in which something was ever sealed to recovery. */
+function contextsOf(after: Life, change: { kind: string; session?: Bytes }): Bytes[] {
+  const { wallet, number, slope } = after.epoch;
+  const numbers = new Uint8Array(4);
+  new DataView(numbers.buffer).setUint32(0, number);
+  return [
+    Uint8Array.of(...wallet, ...numbers, ...slope),
+    ...[1, 2, 3].map((from) => Uint8Array.of(...(change.session ?? wallet), from, 3)),
+  ];
+}
+
+describe('what a repair shows to whom', () => {
+  test('a summand is uniform: another in every run, and its complement is kept', async () => {
+    const seen = new Set<string>();
+    for (let i = 0; i < 8; i++) {
+      const { kept, sent } = signer.repairSplit({
+        id: 1,
+        helper: 2,
+        target: 3,
+        share: life.holders[0].share,
+        randomness: random(32),
+      });
+      // lambda_1 at 3 with 2 is -1.
+      expect(Fn.add(numberOf(kept), numberOf(sent))).toBe(Fn.neg(numberOf(life.holders[0].share)));
+      seen.add(String(sent.expose()));
+    }
+    expect(seen.size).toBe(8);
+  });
+
+  test.each(directions)(
+    'share %i: neither the helpers nor a listener can open what is not theirs',
+    async (target) => {
+      const run = await repairAll(signer, life, target, random);
+      const helpers = helpersOf(target);
+      const [first, second] = run.oneTimeKeys as [CryptoKey, CryptoKey];
+      const newHolders = run.self.encryption.privateKey;
+      const others = [first, second, newHolders, life.words.privateKey];
+      const opensOnlyFor = async (owner: CryptoKey, sealed: Bytes, context: Bytes) => {
+        for (const key of others.filter((each) => each !== owner))
+          await expect(openSealed(key, sealed, context)).rejects.toMatchObject({ code: 'WrongContext' });
+        return openSealed(owner, sealed, context);
+      };
+      for (const [i, from] of helpers.entries()) {
+        const delta = decode(repairDelta, decode(signedBody, run.deltas[i]!).body);
+        const to = helpers[1 - i]!;
+        await opensOnlyFor(i === 0 ? second : first, delta.sealed, Uint8Array.of(...delta.session, from, to));
+        const sum = decode(repairSum, decode(signedBody, run.sums[i]!).body);
+        const opened = await opensOnlyFor(
+          newHolders,
+          sum.sealed,
+          Uint8Array.of(...sum.session, from, target),
+        );
+        // What the new holder sees is masked by a number that it never sees.
+        const bare = [1n, 2n, Fn.neg(1n), Fn.inv(2n)].map((lambda) =>
+          Fn.mul(lambda, numberOf(life.holders[from - 1]!.share)),
+        );
+        expect(bare).not.toContain(numberOf(opened));
+      }
+    },
+  );
+
+  test('what a helper kept is wiped by the sum, by a bad message and by a drop', async () => {
+    const states = await splitBoth(3);
+    const [[a, deltaA], [b, deltaB]] = states;
+    await sumRepair(signer, a, deltaB, random);
+    expect(a.kept.wiped).toBe(true);
+    await expect(sumRepair(signer, b, deltaB, random)).rejects.toMatchObject({ code: 'BadSignature' });
+    expect(b.kept.wiped).toBe(true);
+    const [[c]] = await splitBoth(3);
+    dropRepair(c);
+    expect(c.kept.wiped).toBe(true);
+    expect(deltaA).not.toEqual(deltaB);
+    for (const { share } of life.holders) expect(share.wiped).toBe(false);
+  });
+});
+
+/** Both helpers up to their summands. */
+async function splitBoth(target: PartyId) {
+  const ceremony = random(32);
+  const self = await newHolder(target, random, ceremony);
+  const [, hello] = openRepair(signer, self, random);
+  const ids = helpersOf(target);
+  const joined = [];
+  for (const id of ids)
+    joined.push(
+      await joinRepair(
+        signer,
+        {
+          id,
+          host: life.holders[id - 1]!.host,
+          epoch: life.epoch,
+          ceremony,
+          target: { id: target, hostKey: hostKeyOf(self.host) },
+        },
+        hello,
+        random,
+      ),
+    );
+  const out = [];
+  for (const [i, [state]] of joined.entries())
+    out.push(await splitRepair(signer, state, life.holders[ids[i]! - 1]!.share, joined[1 - i]![1], random));
+  return out as [(typeof out)[0], (typeof out)[0]];
+}
+
+/** A repair in which the first helper is malicious, towards everybody else. */
+const attacked = (target: PartyId, spoil: Spoil<RepairKind>) => {
+  const [bad] = helpersOf(target);
+  const only = Object.fromEntries(
+    Object.entries(spoil).map(([kind, change]) => [
+      kind,
+      (m: Bytes, from: PartyId, to: PartyId) => (from === bad ? change(m, from, to) : m),
+    ]),
+  );
+  return repairAll(signer, life, target, random, only);
+};
+
+const forge = <T>(step: string, codec: { write: any; read: any }, change: (said: any) => T) =>
+  forged(signer, life.holders, `hoarfrost/repair-${step}`, codec as any, change as any);
+
+describe('attack-18: repair', () => {
+  test.each(directions)('share %i: with a wrong sum is RepairedShareMismatch', async (target) => {
+    const [bad] = helpersOf(target);
+    let encryptionKey: Bytes | undefined;
+    // The new holder's key and the session are on the wire: the liar seals another number in the right context.
+    const hold: { session?: Bytes } = {};
+    await repairAll(signer, life, target, seededRandom(`sum-${target}`), {
+      hello: (m) => ((encryptionKey = decode(repairHello, decode(signedBody, m).body).encryptionKey), m),
+      sum: (m) => ((hold.session = decode(repairSum, decode(signedBody, m).body).session), m),
+    });
+    const context = Uint8Array.of(...hold.session!, bad, target);
+    const sealed = await sealTo(encryptionKey!, Secret.own(random(32)), context, Secret.own(random(32)));
+    const change = forge('sum', repairSum, (s) => ({ ...s, sealed }));
+    const failed = repairAll(signer, life, target, seededRandom(`sum-${target}`), {
+      sum: (m, from) => (from === bad ? change(m, from) : m),
+    });
+    await expect(failed).rejects.toMatchObject({ code: 'RepairedShareMismatch' });
+  });
+
+  test.each(directions)('share %i: with a wrong summand is RepairedShareMismatch', async (target) => {
+    const [bad, honest] = helpersOf(target);
+    let encryptionKey: Bytes | undefined;
+    const hold: { session?: Bytes } = {};
+    const seed = `delta-${target}`;
+    await repairAll(signer, life, target, seededRandom(seed), {
+      open: (m, from) => {
+        if (from === honest) encryptionKey = decode(repairOpen, decode(signedBody, m).body).encryptionKey;
+        return m;
+      },
+      delta: (m) => ((hold.session = decode(repairDelta, decode(signedBody, m).body).session), m),
+    });
+    const context = Uint8Array.of(...hold.session!, bad, honest);
+    const sealed = await sealTo(encryptionKey!, Secret.own(random(32)), context, Secret.own(random(32)));
+    const change = forge('delta', repairDelta, (s) => ({ ...s, sealed }));
+    const failed = repairAll(signer, life, target, seededRandom(seed), {
+      delta: (m, from) => (from === bad ? change(m, from) : m),
+    });
+    await expect(failed).rejects.toMatchObject({ code: 'RepairedShareMismatch' });
+  });
+
+  test('with a helper’s share of another epoch is RepairedShareMismatch', async () => {
+    const stale = [before.holders[0], life.holders[1], life.holders[2]] as const;
+    const failed = repairAll(signer, { ...life, holders: stale }, 3, random);
+    await expect(failed).rejects.toMatchObject({ code: 'RepairedShareMismatch' });
+  });
+
+  test('with helpers, or a new holder, at different epochs is EpochStale before anything is split', async () => {
+    for (const late of [1, 2, 3] as const) {
+      let split = false;
+      const failed = repairAll(signer, life, 3, random, { delta: (m) => ((split = true), m) }, (id) =>
+        id === late ? before.epoch : life.epoch,
+      );
+      await expect(failed).rejects.toMatchObject({ code: 'EpochStale' });
+      expect(split).toBe(late === 3);
+    }
+  });
+
+  test('with a new holder that one helper was not shown is BadSignature, and its hello TranscriptMismatch', async () => {
+    const thief = await newHolder(3, random, random(32));
+    const [, theirs] = openRepair(signer, thief, random);
+    // The cosigner puts its own key in place of the kit's on the way to the device.
+    await expect(
+      repairAll(signer, life, 3, random, { hello: (m, _, to) => (to === 1 ? theirs : m) }),
+    ).rejects.toMatchObject({ code: 'BadSignature' });
+    const change = forge('open', repairOpen, (s) => ({ ...s, hello: new Uint8Array(32) }));
+    await expect(attacked(3, { open: change })).rejects.toMatchObject({ code: 'TranscriptMismatch' });
+  });
+
+  test('with a hello that the right host signed for other things is refused', async () => {
+    const ceremony = random(32);
+    const self = await newHolder(3, random, ceremony);
+    const [, hello] = openRepair(signer, self, random);
+    const target = { id: 3 as const, hostKey: hostKeyOf(self.host) };
+    const helper = { id: 1 as const, host: life.holders[0].host, epoch: life.epoch, ceremony, target };
+    const said = (change: (s: any) => any) =>
+      forged(signer, [self, self, self], 'hoarfrost/repair-hello', repairHello, change)(hello, 3);
+    await joinRepair(signer, helper, hello, random);
+    for (const [message, error, as] of [
+      [said((s) => ({ ...s, ceremony: new Uint8Array(32) })), 'WrongSession', helper],
+      [said((s) => ({ ...s, target: 2 })), 'BadIdentifier', helper],
+      [said((s) => ({ ...s, hostKey: new Uint8Array(32) })), 'BadSignature', helper],
+      [said((s) => ({ ...s, noiseKey: new Uint8Array(32) })), 'BadEncoding', helper],
+      [said((s) => ({ ...s, suite: 'other' })), 'WrongSuite', helper],
+      [said((s) => ({ ...s, version: 9 })), 'WrongVersion', helper],
+      [hello, 'BadIdentifier', { ...helper, target: { ...target, id: 1 as const } }],
+    ] as const)
+      await expect(joinRepair(signer, as, message, random)).rejects.toMatchObject({ code: error });
+  });
+});
+
+describe('repair messages elsewhere', () => {
+  test.each([
+    ['wallet', new Uint8Array(32), 'WrongSession'],
+    ['ceremony', new Uint8Array(32), 'WrongSession'],
+    ['epoch', 0, 'EpochStale'],
+    ['previous', new Uint8Array(32), 'EpochStale'],
+    ['id', 3, 'BadIdentifier'],
+    ['suite', 'other', 'WrongSuite'],
+    ['version', 9, 'WrongVersion'],
+  ])('an open with another %s is refused', async (field, value, error) => {
+    const open = forge('open', repairOpen, (s) => ({ ...s, [field]: value }));
+    await expect(attacked(3, { open })).rejects.toMatchObject({ code: error });
+  });
+
+  test('attack-05: a summand, sum or certificate of another repair is WrongSession', async () => {
+    const earlier = await repairAll(signer, life, 3, random);
+    for (const [kind, list] of [
+      ['delta', earlier.deltas],
+      ['sum', earlier.sums],
+    ] as const)
+      await expect(attacked(3, { [kind]: () => list[0]! })).rejects.toMatchObject({
+        code: 'WrongSession',
+        culprit: 1,
+      });
+    // An open is bound to its hello.
+    await expect(attacked(3, { open: () => earlier.opens[0]! })).rejects.toMatchObject({
+      code: 'WrongSession',
+    });
+  });
+
+  test('attack-06: reflected messages are BadSignature, foreign ids BadIdentifier', async () => {
+    const [[a, deltaA]] = await splitBoth(3);
+    await expect(sumRepair(signer, a, deltaA, random)).rejects.toMatchObject({ code: 'BadSignature' });
+    for (const [kind, codec] of [
+      ['delta', repairDelta],
+      ['sum', repairSum],
+    ] as const) {
+      const change = forge(kind, codec, (s) => ({ ...s, id: 2 }));
+      await expect(attacked(3, { [kind]: change })).rejects.toMatchObject({
+        code: 'BadIdentifier',
+        culprit: 1,
+      });
+    }
+  });
+
+  test('attack-09: a summand sent on as a sum, or to its own maker, is WrongContext', async () => {
+    const [[a], [, deltaB]] = await splitBoth(3);
+    const { sealed, session } = decode(repairDelta, decode(signedBody, deltaB).body);
+    await expect(openSealed(a.encryption, sealed, Uint8Array.of(...session, 2, 3))).rejects.toMatchObject({
+      code: 'WrongContext',
+    });
+    const redirected = forge('sum', repairSum, (s) => ({ ...s, sealed: new Uint8Array(80).fill(1) }));
+    await expect(attacked(3, { sum: redirected })).rejects.toMatchObject({ code: 'WrongContext' });
+  });
+
+  test('a sum that brings recovery’s ciphertext too many or too few is BadEncoding', async () => {
+    const more = forge('sum', repairSum, (s) => ({ ...s, recovery: [new Uint8Array(80)] }));
+    await expect(attacked(3, { sum: more })).rejects.toMatchObject({ code: 'BadEncoding', culprit: 1 });
+    const less = forge('sum', repairSum, (s) => ({ ...s, recovery: [] }));
+    const failed = repairAll(signer, life, 1, random, { sum: (m, from) => (from === 3 ? less(m, from) : m) });
+    await expect(failed).rejects.toMatchObject({ code: 'BadEncoding', culprit: 3 });
+  });
+
+  test('a helper approves only what the new holder certified over the same record', async () => {
+    const run = async (spoil: Spoil<RepairKind>) => repairAll(signer, life, 3, random, spoil);
+    // Helper 1 is shown another sum of helper 2 than the new holder got: another record.
+    const other = forge('sum', repairSum, (s) => ({ ...s, sealed: new Uint8Array(80) }));
+    await expect(
+      run({ sum: (m, from, to) => (from === 2 && to === 1 ? other(m, from) : m) }),
+    ).rejects.toMatchObject({ code: 'TranscriptMismatch', culprit: 3 });
+    // A certificate that another party's key made.
+    await expect(
+      run({
+        certify: forged(
+          signer,
+          [before.holders[0], before.holders[1], before.holders[1]] as any,
+          'hoarfrost/epoch-certify',
+          epochCertify,
+          (s) => s,
+        ),
+      }),
+    ).rejects.toMatchObject({ code: 'BadSignature' });
+  });
+
+  test('a helper whose own sum was replaced on the way approves nothing', async () => {
+    const [[a, deltaA], [b, deltaB]] = await splitBoth(3);
+    const [summed, own] = await sumRepair(signer, a, deltaB, random);
+    const [, theirs] = await sumRepair(signer, b, deltaA, random);
+    for (const sums of [[theirs, theirs], [own], [theirs, own]])
+      expect(() => approveRepair(signer, summed, sums, own, random)).toThrow(code('WrongSession'));
+  });
+
+  test('attack-08: a repair record lacks no signature, and its keys are new', async () => {
+    const { record } = await repairAll(signer, life, 3, random);
+    expect(advance(signer, life.epoch, record).number).toBe(1);
+    const said = decode(epochRecord, record);
+    for (const certificates of [
+      said.certificates.slice(0, 2),
+      [said.certificates[0]!, said.certificates[1]!, said.certificates[0]!],
+    ])
+      expect(() => advance(signer, life.epoch, encode(epochRecord, { ...said, certificates }))).toThrow(
+        code('BadCertificate'),
+      );
+    const body = decode(epochBody, said.body);
+    const change = (more: object): Bytes =>
+      encode(epochRecord, {
+        ...said,
+        body: encode(epochBody, { ...body, change: { ...body.change, ...more } } as typeof body),
+      });
+    for (const [more, error] of [
+      [{ target: 4 }, 'BadIdentifier'],
+      [{ target: 2 }, 'BadEncoding'],
+      [{ noiseKey: new Uint8Array(32) }, 'BadEncoding'],
+      [{ recovery: [] }, 'BadEncoding'],
+      [{ hostKey: life.epoch.hostKeys[0] }, 'BadIdentifier'],
+      [{ hostKey: life.epoch.hostKeys[2] }, 'BadIdentifier'],
+    ] as const)
+      expect(() => advance(signer, life.epoch, change(more))).toThrow(code(error));
+  });
+});
