@@ -173,27 +173,25 @@ async function judge(parts: SigningParts, shown: Shown, answer: SignAnswer): Pro
     detail: 'receipt verdict',
     culprit: COSIGNER,
   });
-  await follow(parts, answer.receipt, receipt.sequence);
+  await follow(parts, answer.receipt);
   return receipt.verdict;
 }
 
 /**
- * Follows the chain up to `receipt`, fetching what answers were lost in between. A chain that breaks is remembered and
+ * Follows the chain to `receipt`, fetching what answers were lost in between. A chain that breaks is remembered and
  * shown; it blocks no payment, or a cosigner restored from a backup would lock the wallet.
  */
-async function follow({ signer, wallet, channel }: SigningParts, receipt: Receipt, sequence: number) {
-  const head = wallet.receiptHead;
-  // A stored answer, told again.
-  if (wallet.receiptsBroken || sequence <= head.sequence) return;
+async function follow({ signer, wallet, channel }: SigningParts, receipt: Receipt) {
+  if (wallet.receiptsBroken) return;
+  const chain = {
+    signer,
+    hostKey: wallet.cosigner.hostKey,
+    wallet: wallet.key.wallet,
+    fetch: async (from: number) =>
+      (await (await channel.connection()).request({ kind: 'receipts', from }, 'receipts')).receipts,
+  };
   try {
-    let missed: Receipt[] = [receipt];
-    if (sequence > head.sequence + 1) {
-      const connection = await channel.connection();
-      const from = head.sequence + 1;
-      missed = (await connection.request({ kind: 'receipts', from }, 'receipts')).receipts;
-    }
-    const { hostKey } = wallet.cosigner;
-    await wallet.keepReceipts(followReceipts(signer, head, missed, hostKey, wallet.key.wallet));
+    await wallet.keepReceipts(await followReceipts(chain, wallet.receiptHead, receipt));
   } catch (e) {
     if (mayPass(e)) return;
     if (isHoarfrostError(e) && e.code !== 'Locked') await wallet.breakReceipts();

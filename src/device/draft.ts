@@ -49,8 +49,7 @@ export function draftPayment(
     amount === 'all'
       ? { ...sendAll({ ...wanted, script }), change: 0n }
       : { ...selectCoins({ ...wanted, outputs: [{ script, value: amount }] }), value: amount };
-  const next = Math.max(wallet.used.change, ...taken.changeIndices.map((i) => i + 1));
-  const changeIndex = change === 0n ? null : next;
+  const changeIndex = change === 0n ? null : freeChange(wallet.used.change, taken.changeIndices);
   const own = ownPathOf(wallet, script);
   const psbt = buildPayment({
     account: wallet.account,
@@ -63,6 +62,13 @@ export function draftPayment(
   ensure(summary.fee === fee, 'BadFee', { detail: 'not the fee chosen' });
   const spends = inputs.map(({ outpoint }) => outpointText(outpoint));
   return { psbt, digest, txid, amount: value, fee, changeIndex, spends };
+}
+
+/** The first index that no other payment takes. Where a scan would not look any more, better one address twice than coins unseen. */
+function freeChange(next: number, taken: readonly number[]): number {
+  let index = next;
+  while (taken.includes(index)) index++;
+  return index < next + GAP_SCAN ? index : next;
 }
 
 /** What the PSBT does, as the cosigner will read it too. */

@@ -5,7 +5,7 @@
  * leaves; from then on the certificate can be fetched, and until it is here there is no wallet and no address.
  */
 import { equalVar } from '../crypto/hash.ts';
-import { Secret } from '../crypto/secret.ts';
+import { Secret, withSecrets } from '../crypto/secret.ts';
 import type { Signer } from '../crypto/signer.ts';
 import * as frost from '../frost/keygen.ts';
 import { keygenFetchHash } from '../frost/proofs.ts';
@@ -88,6 +88,8 @@ export class Keygen {
     this.#host = own.host;
     this.#connection = own.connection;
     this.#stage = own.stage;
+    // Between two rounds nobody else would notice.
+    void this.closed.then(() => this.#stage.at !== 'over' && this.stop());
   }
 
   /** Answers the three hellos in id order. `TokenUnknown`, `TokenExpired`, `WrongNetwork`, `WeakPassword`, `WrongCosignerKey`, `CosignerUnreachable`. */
@@ -199,6 +201,7 @@ export class Keygen {
         }
       } finally {
         share.wipe();
+        this.#host.wipe();
       }
       const message = { kind: 'keygenCertify' as const, device, recovery };
       const { certificate } = await this.#connection.request(message, 'certificate');
@@ -263,17 +266,16 @@ export async function resumeKeygen(parts: Parts, vault: Vault): Promise<Bytes | 
   const { cosigner, network, session } = pending;
   const local = await vault.channel();
   const { connection } = await Connection.open({ cosigner, network, local, env });
-  const host = await vault.host();
   try {
     const asked = keygenFetchHash(connection.handshakeHash, session);
-    const proof = signer.schnorrSign(host, asked, env.random(32));
+    const host = await vault.host();
+    const proof = withSecrets([host], () => signer.schnorrSign(host, asked, env.random(32)));
     const message = { kind: 'keygenFetch' as const, session, id: 1, proof: Uint8Array.from(proof) };
     const fetch = async () => (await connection.request(message, 'certificate')).certificate;
     const certificate = (await fetch().catch(nullIfUnknown)) ?? (await later(fetch).catch(nullIfUnknown));
     if (certificate !== null) await keepWallet(parts, pending, certificate);
     return certificate;
   } finally {
-    host.wipe();
     connection.close();
   }
 }

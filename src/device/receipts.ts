@@ -29,25 +29,53 @@ export function readReceipt(
   return receipt;
 }
 
+/** Pages of receipts fetched for one payment; a longer way is gone at the next ones. */
+const PAGES_MAX = 16;
+
+interface Chain {
+  readonly signer: Signer;
+  readonly hostKey: Bytes;
+  readonly wallet: Bytes;
+  /** Receipts from a sequence on, some at a time. */
+  fetch(from: number): Promise<Receipt[]>;
+}
+
 /**
- * The head after `receipts`, which continue the chain from `head` without a gap. Throws `TranscriptMismatch`, blaming the
- * cosigner, if they do not: it has forgotten, or told two stories.
+ * The head once `receipt` is known to stand in one chain with `head`: after it, or before it, as a stored answer told again
+ * does. Throws `TranscriptMismatch`, blaming the cosigner, if it does not: it has forgotten, or told two stories.
  */
-export function followReceipts(
-  signer: Signer,
+export async function followReceipts(
+  chain: Chain,
   head: ReceiptHead,
-  receipts: readonly Receipt[],
-  hostKey: Bytes,
-  wallet: Bytes,
-): ReceiptHead {
-  let at = head;
-  for (const receipt of receipts) {
-    const { sequence, previous } = readReceipt(signer, receipt, hostKey, wallet);
-    ensure(sequence === at.sequence + 1 && equalVar(previous, at.hash), 'TranscriptMismatch', {
-      detail: 'receipt chain',
-      culprit: 2,
-    });
-    at = { sequence, hash: receiptHash(receipt.body) };
+  receipt: Receipt,
+): Promise<ReceiptHead> {
+  const { sequence, previous } = readReceipt(chain.signer, receipt, chain.hostKey, chain.wallet);
+  if (sequence > head.sequence) {
+    const before = await walk(chain, head, sequence - 1);
+    return before.sequence < sequence - 1 ? before : append(chain, before, receipt);
+  }
+  const from = append(chain, { sequence: sequence - 1, hash: previous }, receipt);
+  const known = await walk(chain, from, head.sequence);
+  if (known.sequence === head.sequence) ensureSame(equalVar(known.hash, head.hash));
+  return head;
+}
+
+async function walk(chain: Chain, from: ReceiptHead, until: number): Promise<ReceiptHead> {
+  let at = from;
+  for (let pages = 0; at.sequence < until && pages < PAGES_MAX; pages++) {
+    const page = await chain.fetch(at.sequence + 1);
+    ensureSame(page.length > 0);
+    for (const receipt of page.slice(0, until - at.sequence)) at = append(chain, at, receipt);
   }
   return at;
+}
+
+function append({ signer, hostKey, wallet }: Chain, at: ReceiptHead, receipt: Receipt): ReceiptHead {
+  const { sequence, previous } = readReceipt(signer, receipt, hostKey, wallet);
+  ensureSame(sequence === at.sequence + 1 && equalVar(previous, at.hash));
+  return { sequence, hash: receiptHash(receipt.body) };
+}
+
+function ensureSame(one: boolean): void {
+  ensure(one, 'TranscriptMismatch', { detail: 'receipt chain', culprit: 2 });
 }

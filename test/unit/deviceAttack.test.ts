@@ -4,11 +4,17 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { addressOf } from '../../src/bitcoin/address.ts';
 import { parseTransaction, txidOf } from '../../src/bitcoin/transaction.ts';
 import { load } from '../../src/crypto/load.ts';
+import type { Secret } from '../../src/crypto/secret.ts';
 import type { Signer } from '../../src/crypto/signer.ts';
 import { Connection } from '../../src/device/connection.ts';
 import type { PaymentProgress } from '../../src/device/port.ts';
+import { receiptHash } from '../../src/frost/proofs.ts';
+import { decode, encode } from '../../src/protocol/codec.ts';
 import { HoarfrostError } from '../../src/protocol/errors.ts';
-import type { Answer, Request } from '../../src/protocol/messages.ts';
+import { GAP_SCAN } from '../../src/protocol/limits.ts';
+import { type Answer, type Request, receiptBody } from '../../src/protocol/messages.ts';
+import { RecoveryKeygen } from '../../src/recovery/onboarding.ts';
+import { newWords } from '../../src/recovery/words.ts';
 import { PAYEE, type Running, removeFolder, startCosigner, testFolder } from '../support/cosigner.ts';
 import { databaseOf, newProfile, type Profile, Worker } from '../support/deviceHost.ts';
 import { linkOf, onboard, PASSWORD } from '../support/onboard.ts';
@@ -186,6 +192,151 @@ describe('a cosigner that stalls', () => {
     await worker.call('press', { request });
     expect(await settled(worker, request)).toMatchObject({ state: 'broadcast', error: null });
     expect(failures).toBe(2);
+    worker.kill();
+  });
+});
+
+describe('receipts', () => {
+  async function pay(worker: Worker, amount?: bigint): Promise<PaymentProgress> {
+    const { request } = await draft(worker, amount);
+    await worker.call('press', { request });
+    return settled(worker, request);
+  }
+  async function isBroken(worker: Worker): Promise<boolean> {
+    const state = await worker.call('state', null);
+    if (state.phase !== 'unlocked') throw new Error(state.phase);
+    return state.wallet.receiptsBroken;
+  }
+  /** The cosigner itself signs another receipt than it keeps. */
+  function forge(answer: Answer, change: Partial<ReturnType<typeof said>>): Answer {
+    if (answer.kind !== 'signed') return answer;
+    const { identity, signer } = running.cosigner;
+    const body = encode(receiptBody, { ...said(answer), ...change });
+    const signature = signer.schnorrSign(identity.host, receiptHash(body), new Uint8Array(32));
+    return { ...answer, receipt: { body, signature: Uint8Array.from(signature) } };
+  }
+  const said = (answer: Extract<Answer, { kind: 'signed' }>) => decode(receiptBody, answer.receipt.body);
+
+  test.each<[string, Parameters<typeof forge>[1], boolean]>([
+    [
+      'of a number that we have, as from a restored backup',
+      { sequence: 1, previous: new Uint8Array(32) },
+      false,
+    ],
+    ['of a number that we have, and nothing that leads on from it', { sequence: 1 }, true],
+    ['of number 0', { sequence: 0 }, false],
+    ['far ahead, with nothing in between', { sequence: 9 }, true],
+    ['far ahead, and another at its place in the chain', { sequence: 4, at: 1 }, false],
+    ['next in number, and another at its place in the chain', { at: 1 }, false],
+  ])('a cosigner that tells two stories is shown: a receipt %s', async (name, change, silent) => {
+    const worker = await Worker.start(profile);
+    await pay(worker);
+    await pay(worker);
+    expect(await isBroken(worker)).toBe(false);
+    onWire(async ({ kind }, really) => {
+      if (kind === 'receipts' && silent) return { kind: 'receipts', receipts: [] };
+      return forge(await really(), kind === 'sign' ? change : {});
+    });
+    expect(await pay(worker)).toMatchObject({ state: 'broadcast' });
+    if (name.startsWith('next')) await pay(worker);
+    expect(await isBroken(worker)).toBe(true);
+    worker.kill();
+  });
+
+  test('a stored answer told again is of the chain, though others came after it', async () => {
+    const worker = await Worker.start(profile);
+    let lost = false;
+    onWire(async ({ kind }, really) => {
+      const answer = await really();
+      if (kind !== 'sign' || lost) return answer;
+      lost = true;
+      expect(await pay(worker, 15_000n)).toMatchObject({ state: 'broadcast' });
+      throw new HoarfrostError('ChannelClosed');
+    });
+    expect(await pay(worker)).toMatchObject({ state: 'broadcast' });
+    expect(lost).toBe(true);
+    expect(await isBroken(worker)).toBe(false);
+    expect((await (await databaseOf(profile)).get('wallet', 'wallet'))?.receipts.sequence).toBe(2);
+    worker.kill();
+  });
+});
+
+test('audit: change stays where a scan finds it, however many drafts are open', async () => {
+  const worker = await Worker.start(profile);
+  for (let i = 0; i < 2 * GAP_SCAN; i++) await draft(worker);
+  const rows = await (await databaseOf(profile)).all('requests');
+  const indices = rows.map(({ changeIndex }) => changeIndex ?? 0);
+  expect(Math.max(...indices)).toBe(GAP_SCAN - 1);
+  expect(new Set(indices).size).toBe(GAP_SCAN);
+  worker.kill();
+});
+
+describe('audit-24: keygen keeps no secret longer than it needs it', () => {
+  /** Every secret that signs or is made, to see what is left of it while the device waits. */
+  async function tracked() {
+    const watched = await watchedSigner();
+    const secrets: Secret[] = [];
+    const signer: Signer = {
+      ...watched.signer,
+      schnorrSign(secret, message, aux) {
+        secrets.push(secret);
+        return watched.signer.schnorrSign(secret, message, aux);
+      },
+      keygenFinish(args) {
+        const result = watched.signer.keygenFinish(args);
+        watched.live.delete(args.polynomial);
+        secrets.push(result.share);
+        return result;
+      },
+    };
+    return { signer, live: watched.live, secrets };
+  }
+
+  test('while the certificate is awaited, neither share nor host key is in the clear', async () => {
+    const fresh = newProfile();
+    const { signer, live, secrets } = await tracked();
+    const worker = await Worker.start(fresh, { signer });
+    const seen: string[] = [];
+    onWire(async ({ kind }, really) => {
+      if (kind === 'keygenCertify' || kind === 'keygenFetch') {
+        seen.push(kind);
+        expect(secrets.length).toBeGreaterThan(0);
+        expect(secrets.every(({ wiped }) => wiped)).toBe(true);
+        expect(live.size).toBe(0);
+      }
+      const answer = await really();
+      if (kind === 'keygenCertify') throw new HoarfrostError('ChannelClosed');
+      return answer;
+    });
+    await expect(onboard(worker, await linkOf(running))).rejects.toMatchObject({ code: 'ChannelClosed' });
+    expect((await worker.call('keygenResume', null)).certificate).not.toBeNull();
+    expect(seen).toEqual(['keygenCertify', 'keygenFetch']);
+    worker.kill();
+  });
+
+  test('a connection lost between two rounds takes polynomial and host key with it', async () => {
+    const { signer, live, secrets } = await tracked();
+    const worker = await Worker.start(newProfile(), { signer });
+    const recovery = new RecoveryKeygen(await load());
+    const uri = await linkOf(running);
+    const recoveryHello = await recovery.begin(newWords(), 'regtest');
+    const start = { uri, network: 'regtest', password: PASSWORD, dailyLimit: 1n, recoveryHello } as const;
+    let connection: Connection | undefined;
+    const original = Connection.prototype.request;
+    vi.spyOn(Connection.prototype, 'request').mockImplementation(function (this: Connection, ...args) {
+      connection = this;
+      return original.apply(this, args) as never;
+    });
+    const { hellos } = await worker.call('keygenStart', start);
+    await worker.call('keygenRound1', { recovery: await recovery.round1(hellos as never) });
+    recovery.wipe();
+    expect(live.size).toBe(1);
+    connection!.close();
+    await vi.waitFor(() => expect(live.size).toBe(0), 500);
+    expect(secrets.every(({ wiped }) => wiped)).toBe(true);
+    await expect(worker.call('keygenRound2', { recovery: recoveryHello })).rejects.toMatchObject({
+      code: 'SessionUnknown',
+    });
     worker.kill();
   });
 });
