@@ -3,7 +3,7 @@
  * memory, and each call overwrites them there before it returns; nonces and polynomials live in its slots until they
  * are used or dropped. This file checks lengths and lists; values are checked by the module.
  */
-import { type Culprit, type ErrorCode, ensure, HoarfrostError } from '../protocol/errors.ts';
+import { type Culprit, ensure, HoarfrostError } from '../protocol/errors.ts';
 import { Secret } from './secret.ts';
 import type {
   KeygenResult,
@@ -15,38 +15,7 @@ import type {
   SigningPackage,
 } from './signer.ts';
 import { SIGNER_WASM } from './signer.wasm.generated.ts';
-
-/** The calls of wasm/assembly/index.ts. */
-interface Exports {
-  readonly memory: WebAssembly.Memory;
-  wipeOut(): void;
-  publicKey(): number;
-  ecdhX(): number;
-  schnorrSign(): number;
-  schnorrVerify(messageLength: number): number;
-  schnorrVerifyBatch(count: number): number;
-  keygenCommit(id: number): number;
-  keygenVerifyProof(id: number): number;
-  keygenShareFor(handle: number, recipient: number): number;
-  keygenFinish(id: number, handle: number): number;
-  sumSubShares(id: number): number;
-  dropPolynomial(handle: number): void;
-  commit(contextLength: number): number;
-  signShare(id: number, handle: number): number;
-  verifyShare(id: number): number;
-  aggregate(): number;
-  finish(id: number, peer: number, handle: number): number;
-  dropNonces(handle: number): void;
-  sumScalars(count: number): number;
-  refreshDelta(): number;
-  refreshShare(id: number): number;
-  repairSplit(id: number, helper: number, target: number): number;
-  repairFinish(): number;
-  deriveChildrenVar(count: number): number;
-  outputKeysVar(count: number, rootLength: number): number;
-  verifyingSharesVar(): number;
-  sumPointsVar(count: number): number;
-}
+import { ERRORS, type Exports } from './wasmExports.ts';
 
 // Addresses and sizes of wasm/assembly/memory.ts and frost.ts.
 const IN = 0x400;
@@ -59,20 +28,6 @@ const MAX_CONTEXT = 8192;
 const MAX_BATCH = 16;
 /** Keys of one call of the bulk derivations; more are done in several. */
 const MAX_KEYS = 128;
-
-/** Codes of wasm/assembly/errors.ts, from 1. */
-const ERRORS: readonly ErrorCode[] = [
-  'BadEncoding',
-  'BadIdentifier',
-  'BadProof',
-  'BadShare',
-  'BadSignature',
-  'NonceConsumed',
-  'KeyMismatch',
-  'TranscriptMismatch',
-  'RepairedShareMismatch',
-  'TooLarge',
-];
 
 const IDS: readonly PartyId[] = [1, 2, 3];
 
