@@ -16,7 +16,7 @@ import { runTests, type Tally } from './vitestRun.ts';
 const MINUTE = 60_000;
 
 /** Checks that pass or fail as one: the names of npm scripts. */
-const CHECKS = ['types', 'lint', 'rules', 'unused', 'build'];
+const CHECKS = ['types', 'lint', 'rules', 'unused', 'wasm', 'build'];
 /** Folders under test/, run side by side within each. */
 const GROUPS = ['unit', 'vectors', 'property', 'conformance'];
 /** The folder under test/ whose files use browsers, node and cosigner, one after the other. */
