@@ -6,7 +6,15 @@ import { Secret } from '../../src/crypto/secret.ts';
 import type { PartyId, Signer } from '../../src/crypto/signer.ts';
 import { certifies, recoverShare, verifyCertificate } from '../../src/frost/keygen.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
-import { keygenCertificate, keygenRound1, keygenRound2, signedBody } from '../../src/protocol/keygen.ts';
+import {
+  keygenCertificate,
+  keygenCertify,
+  keygenHello,
+  keygenRound1,
+  keygenRound2,
+  keygenTranscript,
+  signedBody,
+} from '../../src/protocol/keygen.ts';
 import { partyOf, runKeygen, seededRandom, type Tamper } from '../support/parties.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -191,10 +199,141 @@ describe('keygen under attack', () => {
 
   test('attack-05: a whole round-1 message replayed from another keygen of the same parties is WrongSession', async () => {
     let kept: Bytes | undefined;
-    // Same parties, other session: the host keys repeat because the seed does, the hello of party 1 differs.
     await run('replay-a', { round1: (m) => ((kept ??= m[1]!), m) });
-    const failed = run('replay-b', { round1: toOthers(2, (m) => m.map((x, i) => (i === 1 ? kept! : x))) });
-    await expect(failed).rejects.toMatchObject({ code: 'BadSignature' });
+    // The parties of the second keygen have other host keys: as it stands the message is nobody's.
+    const replayed = run('replay-b', { round1: toOthers(2, (m) => m.map((x, i) => (i === 1 ? kept! : x))) });
+    await expect(replayed).rejects.toMatchObject({ code: 'BadSignature' });
+    // A cosigner has one host key for all keygens.
+    const again = await forge('replay-b', 2, 'round1', () => decode(signedBody, kept!).body);
+    await expect(run('replay-b', { round1: toOthers(2, again) })).rejects.toMatchObject({
+      code: 'WrongSession',
+      culprit: 2,
+    });
+  });
+
+  test.each([
+    ['WrongSession', { session: new Uint8Array(32).fill(7) }],
+    ['BadIdentifier', { id: 3 }],
+    ['TranscriptMismatch', { round1Hash: new Uint8Array(32).fill(7) }],
+    ['BadIdentifier', { shares: [] }],
+  ])('attack-05, attack-06: %s for round 2 with %o', async (code, change) => {
+    const seed = `round2-${code}-${Object.keys(change)}`;
+    const forged = await forge(seed, 2, 'round2', (body) =>
+      encode(keygenRound2, { ...decode(keygenRound2, body), ...change }),
+    );
+    await expect(run(seed, { round2: toOthers(2, forged) })).rejects.toMatchObject({ code });
+  });
+
+  test.each([
+    ['WrongSession', { session: new Uint8Array(32).fill(7) }],
+    ['BadIdentifier', { id: 3 }],
+    ['TranscriptMismatch', { signature: new Uint8Array(64).fill(7) }],
+  ])('attack-08: %s for a certification with %o', async (code, change) => {
+    const seed = `certify-${code}`;
+    const forged = await forge(seed, 2, 'certify', (body) =>
+      encode(keygenCertify, { ...decode(keygenCertify, body), ...change }),
+    );
+    await expect(run(seed, { certify: toOthers(2, forged) })).rejects.toMatchObject({ code });
+  });
+
+  test('attack-06: an own message that comes back altered is WrongSession, in each round', async () => {
+    for (const round of ['hello', 'round1', 'round2'] as const) {
+      const seed = `own-${round}`;
+      // As valid as the one that was sent: the host key signs the same body twice.
+      const resigned = await forge(seed, 2, round, (body) => body);
+      const failed = run(seed, { [round]: (m: Bytes[], to: PartyId) => (to === 2 ? resigned(m) : m) });
+      await expect(failed, round).rejects.toMatchObject({ code: 'WrongSession' });
+    }
+  });
+
+  test('attack-06: one host key for two parties is BadIdentifier', async () => {
+    const seed = 'one host key';
+    const random = seededRandom(seed);
+    const cosigner = [await partyOf(1, random), await partyOf(2, random)][1]!;
+    const hostKey = Uint8Array.from(signer.publicKey(cosigner.host).subarray(1));
+    // Recovery's hello under the cosigner's key.
+    const doubled = (messages: Bytes[]) => {
+      const body = encode(keygenHello, {
+        ...decode(keygenHello, decode(signedBody, messages[2]!).body),
+        hostKey,
+      });
+      const hash = taggedHash('hoarfrost/keygen-hello', body);
+      const signature = Uint8Array.from(signer.schnorrSign(cosigner.host, hash, new Uint8Array(32)));
+      return [messages[0]!, messages[1]!, encode(signedBody, { body, signature })];
+    };
+    await expect(run(seed, { hello: toOthers(3, doubled) })).rejects.toMatchObject({ code: 'BadIdentifier' });
+  });
+
+  test.each([
+    ['WrongSuite', 2, { suite: 'FROST' }],
+    ['WrongVersion', 2, { version: 2 }],
+    ['WrongNetwork', 2, { network: 'mainnet' as const }],
+    ['BadEncoding', 2, { noiseKey: new Uint8Array(0) }],
+    ['BadEncoding', 3, { noiseKey: new Uint8Array(32) }],
+    ['BadEncoding', 1, { policy: new Uint8Array(0) }],
+    ['BadEncoding', 3, { policy: new Uint8Array(1) }],
+  ] as const)('%s for a hello of party %i with %o', async (code, from, change) => {
+    const seed = `hello-${code}-${from}-${Object.keys(change)}`;
+    const forged = await forge(seed, from, 'hello', (body) =>
+      encode(keygenHello, { ...decode(keygenHello, body), ...change }),
+    );
+    await expect(run(seed, { hello: toOthers(from, forged) })).rejects.toMatchObject({ code });
+  });
+
+  test('attack-06: two or four messages where three are due are refused', async () => {
+    for (const round of ['hello', 'round1', 'round2'] as const) {
+      await expect(run('few', { [round]: (m: Bytes[]) => m.slice(0, 2) })).rejects.toMatchObject({
+        code: 'BadEncoding',
+      });
+      await expect(run('many', { [round]: (m: Bytes[]) => [...m, m[2]!] })).rejects.toMatchObject({
+        code: 'BadEncoding',
+      });
+    }
+    for (const certify of [(m: Bytes[]) => m.slice(0, 2), (m: Bytes[]) => [...m, m[2]!]]) {
+      await expect(run('certify', { certify })).rejects.toMatchObject({ code: 'BadCertificate' });
+    }
+  });
+
+  test.each([
+    ['another order of parties', [{ id: 3 }, {}, { id: 1 }]],
+    ['another suite', [{ suite: 'FROST' }, {}, {}]],
+    ['another version', [{}, { version: 2 }, {}]],
+    ['two networks', [{}, {}, { network: 'mainnet' as const }]],
+  ])('attack-08: a certificate of %s is none, though all three signed it', async (name, changes) => {
+    const born = await run('certified', {});
+    const { transcript } = decode(keygenCertificate, born.certificate);
+    const said = decode(keygenTranscript, transcript);
+    const hellos = said.hellos.map((body, i) =>
+      encode(keygenHello, { ...decode(keygenHello, body), ...changes[i] }),
+    );
+    const other = encode(keygenTranscript, { ...said, hellos });
+    const hash = taggedHash('hoarfrost/certificate', other);
+    const signatures = born.selves.map(({ host }) =>
+      Uint8Array.from(signer.schnorrSign(host, hash, new Uint8Array(32))),
+    );
+    const certificate = encode(keygenCertificate, { transcript: other, signatures });
+    expect(() => verifyCertificate(signer, certificate), name).toThrow(
+      expect.objectContaining({ code: 'BadCertificate' }),
+    );
+  });
+
+  test('a certificate without a ciphertext for recovery gives no share, and says why', async () => {
+    const born = await run('nothing for recovery', {});
+    const said = decode(keygenTranscript, decode(keygenCertificate, born.certificate).transcript);
+    const round2 = said.round2.map((body) => {
+      const r2 = decode(keygenRound2, body);
+      return encode(keygenRound2, { ...r2, shares: r2.shares.filter(({ to }) => to !== 3) });
+    });
+    const transcript = encode(keygenTranscript, { ...said, round2 });
+    const hash = taggedHash('hoarfrost/certificate', transcript);
+    const signatures = born.selves.map(({ host }) =>
+      Uint8Array.from(signer.schnorrSign(host, hash, new Uint8Array(32))),
+    );
+    const certificate = encode(keygenCertificate, { transcript, signatures });
+    const { privateKey } = born.selves[2]!.encryption;
+    await expect(recoverShare(signer, privateKey, certificate)).rejects.toMatchObject({
+      code: 'BadCertificate',
+    });
   });
 
   test.each([0, 1, 3, 4])('attack-06: round 1 under id %i is BadIdentifier', async (id) => {

@@ -108,10 +108,15 @@ describe('signing all inputs in one round trip', () => {
     );
   });
 
-  test('all or none: fewer commitments or shares than inputs are refused', () => {
+  test('all or none: fewer or more commitments or shares than inputs are refused', () => {
     const own = commit();
     expect(() => answer(own.commitments.slice(1))).toThrow(code('BadEncoding'));
+    expect(() => answer([...own.commitments, commit().commitments[0]!])).toThrow(code('BadEncoding'));
     const a = answer(own.commitments);
+    const more = { ...a, commitments: [...a.commitments, commit().commitments[0]!] };
+    expect(() => finishAll(signer, 1, share(1), attempt, inputs, commit(), peer(more))).toThrow(
+      code('BadEncoding'),
+    );
     expect(() =>
       finishAll(signer, 1, share(1), attempt, inputs, own, peer({ ...a, shares: a.shares.slice(1) })),
     ).toThrow(code('BadEncoding'));

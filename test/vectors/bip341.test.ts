@@ -86,4 +86,6 @@ test('BIP-341: a type it does not define, or SINGLE without its output, is refus
   for (const type of [4, 0x80, 0x84, 0xff, 256]) expect(() => sighash(0, type)).toThrow('SighashRefused');
   expect(() => sighash(1, 3)).toThrow('SighashRefused');
   expect(sighash(0, 3)).toHaveLength(32);
+  expect(() => sighash(2, 0)).toThrow('BadPsbt');
+  expect(() => keyPathSighash(tx, [{ script, value: 1n }])).toThrow('BadPsbt');
 });
