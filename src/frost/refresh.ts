@@ -12,7 +12,7 @@
 import { concat, equalVar, taggedHash } from '../crypto/hash.ts';
 import type { Random } from '../crypto/random.ts';
 import { openSealed, sealTo } from '../crypto/seal.ts';
-import { Secret } from '../crypto/secret.ts';
+import { Secret, withSecrets } from '../crypto/secret.ts';
 import { type SignerModule, SUITE } from '../crypto/signer.ts';
 import { importX25519, x25519PublicKey } from '../crypto/x25519.ts';
 import { decode, encode } from '../protocol/codec.ts';
@@ -79,9 +79,8 @@ export async function openRefresh(
   const { epoch, id } = self;
   const oneTime = Secret.own(random(32));
   const contribution = Secret.own(random(32));
-  return orWipe([oneTime, contribution], async () => {
-    const encryption = await importX25519(oneTime);
-    oneTime.wipe();
+  return orWipe([contribution], async () => {
+    const encryption = await withSecrets([oneTime], () => importX25519(oneTime));
     const coefficient = Uint8Array.from(signer.publicKey(contribution));
     const body = encode(refreshOpen, {
       suite: SUITE,

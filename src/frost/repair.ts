@@ -132,7 +132,6 @@ export async function joinRepair(
   const body = encode(repairOpen, {
     suite: SUITE,
     version: PROTOCOL_VERSION,
-    wallet: epoch.wallet,
     epoch: epoch.number,
     previous: epoch.head,
     ceremony,
@@ -286,7 +285,7 @@ export function dropRepair(state: AwaitingDelta): void {
   state.kept.wipe();
 }
 
-/** Share 3 as a repair record holds it. Throws `WrongContext` for another key or an altered ciphertext. */
+/** Share 3 as a repair record that `advance` has verified holds it. Throws `WrongContext` for another key or an altered ciphertext. */
 export async function openRepairedRecovery(
   signer: SignerModule,
   encryption: CryptoKey,
@@ -295,10 +294,8 @@ export async function openRepairedRecovery(
   const parts: Secret[] = [];
   const senders = target === 3 ? helpersOf(3) : [3 as const];
   try {
-    for (const [i, from] of senders.entries()) {
-      ensure(recovery[i] !== undefined, 'BadEncoding', { detail: 'recovery' });
-      parts.push(await openSealed(encryption, recovery[i], sealContext(session, from, 3)));
-    }
+    for (const [i, sealed] of recovery.entries())
+      parts.push(await openSealed(encryption, sealed, sealContext(session, senders[i]!, 3)));
     return signer.sumSecrets(parts);
   } finally {
     for (const part of parts) part.wipe();
@@ -323,7 +320,6 @@ function readOpen(
   const said = decode(repairOpen, body);
   checkVersion(said);
   ensure(said.id === from, 'BadIdentifier', { culprit: from });
-  ensure(equalVar(said.wallet, epoch.wallet), 'WrongSession', { culprit: from, detail: 'wallet' });
   ensure(equalVar(said.ceremony, ceremony), 'WrongSession', { culprit: from, detail: 'ceremony' });
   // Either side may be the stale one, so nobody is blamed.
   ensure(said.epoch === epoch.number && equalVar(said.previous, epoch.head), 'EpochStale');

@@ -25,9 +25,8 @@ export type RepairHello = TypeOf<typeof repairHello>;
 export const repairOpen = struct({
   suite: text(64),
   version: u8,
-  wallet: bytes(32),
   epoch: u32,
-  /** Head of the chain of records. */
+  /** Head of the chain of records, which names the wallet too. */
   previous: bytes(32),
   ceremony: bytes(32),
   id: u8,

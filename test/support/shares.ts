@@ -4,8 +4,9 @@
  */
 import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { hex } from '@scure/base';
+import { vi } from 'vitest';
 import type { Random } from '../../src/crypto/random.ts';
-import { Secret } from '../../src/crypto/secret.ts';
+import { Secret, withSecrets } from '../../src/crypto/secret.ts';
 import type { PartyId, SignerModule } from '../../src/crypto/signer.ts';
 import { importX25519, x25519PublicKey } from '../../src/crypto/x25519.ts';
 import { advance, completeRecord, type Epoch, firstEpoch, testSignInput } from '../../src/frost/epoch.ts';
@@ -41,6 +42,23 @@ export interface Life {
 export type Spoil<Kind extends string> = Partial<
   Record<Kind, (message: Bytes, from: PartyId, to: PartyId) => Bytes>
 >;
+
+/** Every secret that comes to be while `step` runs, whatever made it; the caller looks which are left. */
+export async function secretsOf<T>(step: () => Promise<T>): Promise<{ result: T | unknown; left: Secret[] }> {
+  const made: Secret[] = [];
+  const record = (secret: Secret) => (made.push(secret), secret);
+  const { own, take } = Secret;
+  const spies = [
+    vi.spyOn(Secret, 'own').mockImplementation((bytes) => record(own(bytes))),
+    vi.spyOn(Secret, 'take').mockImplementation((bytes) => record(take(bytes))),
+  ];
+  try {
+    const result = await step().catch((error: unknown) => error);
+    return { result, left: made.filter(({ wiped }) => !wiped) };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+}
 
 /** A message as its sender itself might have signed it: a malicious party, not a broken wire. */
 export function forged<T>(
@@ -146,11 +164,17 @@ export async function refreshed(signer: SignerModule, life: Life, random: Random
   return { ...next, holders };
 }
 
-export async function newHolder(id: PartyId, random: Random, ceremony: Bytes): Promise<repair.RepairTarget> {
-  const privateKey = await importX25519(Secret.own(random(32)));
+export async function newHolder(
+  id: PartyId,
+  random: Random,
+  ceremony: Bytes,
+  host: Secret = Secret.own(random(32)),
+): Promise<repair.RepairTarget> {
+  const oneTime = Secret.own(random(32));
+  const privateKey = await withSecrets([oneTime], () => importX25519(oneTime));
   return {
     id,
-    host: Secret.own(random(32)),
+    host,
     encryption: { privateKey, publicKey: await x25519PublicKey(privateKey) },
     noiseKey: id === 3 ? new Uint8Array(0) : random(32),
     ceremony,
@@ -167,9 +191,10 @@ export async function repairAll(
   random: Random,
   spoil: Spoil<RepairKind> = {},
   epochs: (id: PartyId) => Epoch = () => life.epoch,
+  host?: Secret,
 ) {
   const ceremony = random(32);
-  const self = await newHolder(target, random, ceremony);
+  const self = await newHolder(target, random, ceremony, host);
   const hostKey = signer.publicKey(self.host).slice(1) as Bytes;
   const ids = repair.helpersOf(target);
   const other = (id: PartyId) => ids.find((each) => each !== id)!;

@@ -9,6 +9,7 @@ import { recoverAtEpoch } from '../../src/frost/records.ts';
 import {
   approveRepair,
   dropRepair,
+  finishRepair,
   helpersOf,
   joinRepair,
   openRepair,
@@ -33,6 +34,7 @@ import {
   repairAll,
   repaired,
   type Spoil,
+  secretsOf,
   signTogether,
 } from '../support/shares.ts';
 
@@ -222,6 +224,28 @@ describe('what a repair shows to whom', () => {
     },
   );
 
+  test('of all secrets that a repair makes only the share is left, and none of one that fails', async () => {
+    for (const target of [1, 2, 3] as const) {
+      const { result, left } = await secretsOf(() => repairAll(signer, life, target, random));
+      const run = result as Awaited<ReturnType<typeof repairAll>>;
+      expect(left).toEqual([run.self.host, run.finished.share]);
+      expect(left[1]).toBe(run.finished.share);
+    }
+    // After the split: a key of low order, to which nothing can be sealed.
+    const low = forge('open', repairOpen, (s) => ({ ...s, encryptionKey: new Uint8Array(32) }));
+    const [, open] = await joinedPair(3);
+    const [state] = open;
+    const stopped = await secretsOf(() =>
+      splitRepair(signer, state, life.holders[1].share, low(open[1], 1), random),
+    );
+    expect(stopped).toMatchObject({ result: { code: 'BadEncoding' }, left: [] });
+    // After the share is made: a new holder under a host key that is not new.
+    const failed = await secretsOf(() =>
+      repairAll(signer, life, 3, random, {}, () => life.epoch, life.holders[2].host),
+    );
+    expect(failed).toMatchObject({ result: { code: 'BadIdentifier' }, left: [] });
+  });
+
   test('what a helper kept is wiped by the sum, by a bad message and by a drop', async () => {
     const states = await splitBoth(3);
     const [[a, deltaA], [b, deltaB]] = states;
@@ -237,32 +261,32 @@ describe('what a repair shows to whom', () => {
   });
 });
 
-/** Both helpers up to their summands. */
-async function splitBoth(target: PartyId) {
+/** Both helpers up to their opens; with each the other's message. */
+async function joinedPair(target: PartyId) {
   const ceremony = random(32);
   const self = await newHolder(target, random, ceremony);
   const [, hello] = openRepair(signer, self, random);
-  const ids = helpersOf(target);
   const joined = [];
-  for (const id of ids)
+  for (const id of helpersOf(target)) {
+    const shown = { id: target, hostKey: hostKeyOf(self.host) };
+    const { host } = life.holders[id - 1]!;
     joined.push(
-      await joinRepair(
-        signer,
-        {
-          id,
-          host: life.holders[id - 1]!.host,
-          epoch: life.epoch,
-          ceremony,
-          target: { id: target, hostKey: hostKeyOf(self.host) },
-        },
-        hello,
-        random,
-      ),
+      await joinRepair(signer, { id, host, epoch: life.epoch, ceremony, target: shown }, hello, random),
     );
-  const out = [];
-  for (const [i, [state]] of joined.entries())
-    out.push(await splitRepair(signer, state, life.holders[ids[i]! - 1]!.share, joined[1 - i]![1], random));
-  return out as [(typeof out)[0], (typeof out)[0]];
+  }
+  const [[a, fromA], [b, fromB]] = joined as [(typeof joined)[0], (typeof joined)[0]];
+  return [
+    [a, fromB],
+    [b, fromA],
+  ] as const;
+}
+
+/** Both helpers up to their summands. */
+async function splitBoth(target: PartyId) {
+  const split = async ([state, open]: Awaited<ReturnType<typeof joinedPair>>[0]) =>
+    splitRepair(signer, state, life.holders[state.self.id - 1]!.share, open, random);
+  const [a, b] = await joinedPair(target);
+  return [await split(a), await split(b)] as const;
 }
 
 /** A repair in which the first helper is malicious, towards everybody else. */
@@ -367,12 +391,16 @@ describe('attack-18: repair', () => {
       [hello, 'BadIdentifier', { ...helper, target: { ...target, id: 1 as const } }],
     ] as const)
       await expect(joinRepair(signer, as, message, random)).rejects.toMatchObject({ code: error });
+    // Nobody helps to make its own share.
+    const [, ownHello] = openRepair(signer, { ...self, id: 1, noiseKey: random(32) }, random);
+    const own = { ...helper, target: { ...target, id: 1 as const } };
+    await expect(joinRepair(signer, own, ownHello, random)).rejects.toMatchObject({ code: 'BadIdentifier' });
+    await joinRepair(signer, { ...own, id: 2, host: life.holders[1].host }, ownHello, random);
   });
 });
 
 describe('repair messages elsewhere', () => {
   test.each([
-    ['wallet', new Uint8Array(32), 'WrongSession'],
     ['ceremony', new Uint8Array(32), 'WrongSession'],
     ['epoch', 0, 'EpochStale'],
     ['previous', new Uint8Array(32), 'EpochStale'],
@@ -423,6 +451,21 @@ describe('repair messages elsewhere', () => {
     });
     const redirected = forge('sum', repairSum, (s) => ({ ...s, sealed: new Uint8Array(80).fill(1) }));
     await expect(attacked(3, { sum: redirected })).rejects.toMatchObject({ code: 'WrongContext' });
+  });
+
+  test('fewer or more than two helpers are BadEncoding', async () => {
+    const [waiting] = openRepair(signer, await newHolder(3, random, random(32)), random);
+    for (const [opens, sums] of [
+      [0, 0],
+      [1, 2],
+      [2, 1],
+      [3, 3],
+    ] as const) {
+      const messages = (count: number) => Array.from({ length: count }, () => new Uint8Array(0));
+      await expect(
+        finishRepair(signer, waiting, life.epoch, messages(opens), messages(sums), random),
+      ).rejects.toMatchObject({ code: 'BadEncoding', detail: 'two helpers' });
+    }
   });
 
   test('a sum that brings recovery’s ciphertext too many or too few is BadEncoding', async () => {
