@@ -68,11 +68,14 @@ async function errorCodes(): Promise<string[]> {
   return [...union.matchAll(/^ {2}\| '(\w+)'/gm)].map(([, code]) => code!);
 }
 
-/** Every tag of a tagged hash and every context string of the product's own. */
+/** Rooms whose tags two parties must agree on; what a party hashes for itself alone is its own affair. */
+const SHARED = /^(?:protocol|crypto|frost|bitcoin|policy|recovery)\//;
+
+/** Every tag of a tagged hash and every context string that parties share. */
 export async function tagsOfCode(): Promise<Set<string>> {
   const tags = new Set<string>();
   for (const file of await readdir(join(root, 'src'), { recursive: true })) {
-    if (!file.endsWith('.ts')) continue;
+    if (!SHARED.test(file) || !file.endsWith('.ts')) continue;
     const text = await readFile(join(root, 'src', file), 'utf8');
     for (const [, tag] of text.matchAll(/'(hoarfrost\/[a-z0-9/-]+)'/g)) tags.add(tag!);
     // One tag a step of keygen is put together from the step's name.

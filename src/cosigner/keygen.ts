@@ -3,6 +3,9 @@
  * the first thing ever stored is the finished wallet, in one transaction that also consumes the token.
  */
 import { equalVar } from '../crypto/hash.ts';
+import type { Random } from '../crypto/random.ts';
+import { Secret, withSecrets } from '../crypto/secret.ts';
+import { importX25519, x25519PublicKey } from '../crypto/x25519.ts';
 import {
   type AwaitingRound1,
   type AwaitingRound2,
@@ -27,7 +30,7 @@ import {
 } from '../protocol/keygen.ts';
 import { KEYGEN_DEADLINE_MS } from '../protocol/limits.ts';
 import type { Request } from '../protocol/messages.ts';
-import { generateNoiseKeyPair } from '../protocol/noise.ts';
+import type { NoiseKeyPair } from '../protocol/noise.ts';
 import type { Cosigner } from './cosigner.ts';
 import type { Bytes } from './store.ts';
 import { OPEN_TOKEN, tokenHash } from './tokens.ts';
@@ -86,7 +89,7 @@ export class Keygen {
           id: 2,
           network,
           host: identity.host,
-          encryption: await generateNoiseKeyPair(),
+          encryption: await oneTimeKeys(random),
           noiseKey: identity.noise.publicKey,
           policy: new Uint8Array(0),
         },
@@ -225,6 +228,13 @@ export async function fetchCertificate(
   const proved = signer.schnorrVerify(key ?? NOBODY, keygenFetchHash(handshakeHash, session), proof);
   ensure(certificate !== null && key !== null && proved, 'SessionUnknown');
   return certificate;
+}
+
+/** X25519, from the randomness handed in, so that a recorded keygen can be replayed. */
+async function oneTimeKeys(random: Random): Promise<NoiseKeyPair> {
+  const secret = Secret.own(random(32));
+  const privateKey = await withSecrets([secret], () => importX25519(secret));
+  return { privateKey, publicKey: await x25519PublicKey(privateKey) };
 }
 
 /** Unverified: whoever fetches a certificate checks it. */
