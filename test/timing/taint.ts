@@ -36,13 +36,23 @@ interface Func {
   readonly body: readonly Node[];
 }
 
-/** Taint of each local; undefined where control never comes. */
-type State = Map<string, boolean> | undefined;
+/** What a call passes for one parameter. A constant may rule out an arm of the callee, such as its variable-time one. */
+interface Argument {
+  readonly taint: boolean;
+  readonly constant: number | undefined;
+}
+
+/** What is known of each local: its taint, or the constant that it holds. Undefined where control never comes. */
+type State = Map<string, boolean | number> | undefined;
 
 function join(a: State, b: State): State {
   if (a === undefined || b === undefined) return a ?? b;
   const sum = new Map(a);
-  for (const [local, taint] of b) sum.set(local, (sum.get(local) ?? false) || taint);
+  for (const local of new Set([...a.keys(), ...b.keys()])) {
+    // A local that nobody has set holds 0.
+    const [x, y] = [a.get(local) ?? 0, b.get(local) ?? 0];
+    sum.set(local, x === y ? x : x === true || y === true);
+  }
   return sum;
 }
 
@@ -102,7 +112,7 @@ export class Taint {
       const { params } = this.#functions.get(id)!;
       this.#call(
         id,
-        params.map(() => false),
+        params.map(() => ({ taint: false, constant: undefined })),
       );
       if ([...this.#globals].join() === before) break;
     }
@@ -110,8 +120,8 @@ export class Taint {
     return [...new Map(all.map((f) => [JSON.stringify(f), f])).values()];
   }
 
-  #call(id: string, args: readonly boolean[]): boolean {
-    const key = `${id} ${args.map(Number).join('')}`;
+  #call(id: string, args: readonly Argument[]): boolean {
+    const key = JSON.stringify([id, args]);
     const known = this.#summaries.get(key);
     if (known) return known.result;
     const f = this.#functions.get(id)!;
@@ -131,7 +141,7 @@ interface Context {
   readonly name: string;
   readonly globals: Map<string, boolean>;
   readonly isPublic: (address: number) => boolean;
-  readonly call: (callee: string, args: readonly boolean[]) => boolean;
+  readonly call: (callee: string, args: readonly Argument[]) => boolean;
 }
 
 /** One walk over a function, with states joined where control meets and loops run until they settle. */
@@ -144,10 +154,10 @@ class Run {
   /** Open labels, innermost last: the state and the value's taint that branches bring to it. */
   readonly #labels: { name: string; state: State; value: boolean }[] = [];
 
-  constructor(f: Func, args: readonly boolean[], context: Context) {
+  constructor(f: Func, args: readonly Argument[], context: Context) {
     this.#f = f;
     this.#context = context;
-    this.#state = new Map(f.params.map((p, i) => [p, args[i]!]));
+    this.#state = new Map(f.params.map((p, i) => [p, args[i]!.taint || (args[i]!.constant ?? false)]));
   }
 
   all(): boolean {
@@ -204,6 +214,20 @@ class Run {
     }
   }
 
+  #constant(node: Node): number | undefined {
+    if (typeof node === 'string') return undefined;
+    if (node[0] === 'i32.const') return Number(node[1]);
+    if (node[0] === 'local.get') {
+      const held = this.#state?.get(node[1] as string);
+      return typeof held === 'number' ? held : undefined;
+    }
+    if (node[0] === 'i32.eqz') {
+      const inner = this.#constant(node[1]!);
+      return inner === undefined ? undefined : Number(inner === 0);
+    }
+    return undefined;
+  }
+
   #if(node: Node[]): boolean {
     const parts = node.filter((n): n is Node[] => typeof n !== 'string' && !SILENT.has(n[0] as string));
     const label = typeof node[1] === 'string' ? node[1] : '';
@@ -211,6 +235,14 @@ class Run {
     if (this.#value(condition!)) this.#find('branch', node.slice(0, 1).concat([condition!]));
     const before = this.#state;
     this.#labels.push({ name: label, state: undefined, value: false });
+    const known = this.#constant(condition!);
+    if (known !== undefined) {
+      const taken = known === 0 ? arms[1] : arms[0];
+      const result = taken ? this.#sequence(taken.slice(1)) : false;
+      const end = this.#labels.pop()!;
+      this.#state = join(this.#state, end.state);
+      return result || end.value;
+    }
     let value = this.#sequence(arms[0]!.slice(1));
     const afterThen = this.#state;
     this.#state = before;
@@ -241,7 +273,7 @@ class Run {
       case 'if':
         return this.#if(node);
       case 'local.get':
-        return this.#state?.get(name) ?? false;
+        return this.#state?.get(name) === true;
       case 'local.set':
       case 'local.tee': {
         const taint = this.#operands(operands);
@@ -258,7 +290,7 @@ class Run {
       case 'call':
         return this.#context.call(
           name,
-          operands.map((n) => this.#value(n)),
+          operands.map((n) => ({ taint: this.#value(n), constant: this.#constant(n) })),
         );
       case 'return':
         this.#result ||= this.#operands(operands);

@@ -107,7 +107,8 @@ describe('the compiled module branches on no secret and addresses by none, as fa
     expect(found.map((f) => f.kind)).toEqual(Array.from({ length: count }, () => 'branch'));
   });
 
-  test('control: the variable-time multiplication is found out', () => {
+  test('control: variable-time multiplication and inversion are found out', () => {
+    expect(taint.findings('inverseVar').map((f) => f.kind)).toContain('branch');
     const kinds = new Set(taint.findings('multiplyVar').map((f) => f.kind));
     expect(kinds).toContain('branch');
     expect(kinds).toContain('address');
@@ -162,6 +163,17 @@ describe('the taint analysis itself', () => {
     ['no finding: a stored secret', `(i32.store (local.get $0) (i32.xor ${secret} (i32.const 1)))`, []],
   ])('%s', (_, body, expected) => {
     expect(kinds(body)).toEqual(expected);
+  });
+
+  test('an arm that a constant argument rules out', () => {
+    const callee = `(func $c (param $0 i32) (param $1 i32) (if (local.get $1) (then (if (local.get $0) (then (nop))))))`;
+    expect(kinds(`(call $c ${secret} (i32.const 0))`, callee)).toEqual([]);
+    expect(kinds(`(call $c ${secret} (i32.const 1))`, callee)).toEqual(['branch']);
+    const rewriting = callee.replace(
+      '(if (local.get $1)',
+      '(local.set $1 (local.get $0)) (if (local.get $1)',
+    );
+    expect(kinds(`(call $c ${secret} (i32.const 0))`, rewriting)).toContain('branch');
   });
 
   test('into and out of calls', () => {
