@@ -33,8 +33,8 @@ export function followRecords(signer: SignerModule, key: KeyRecord, copy: Record
 
 /**
  * Share 3 at the last epoch of the partner's records, or of the first copy that leads anywhere; `s3*G = K0 + 3*F_e` holds
- * after every step. `copies`: the partner's first. Throws `BadWords` if a certified record replaced these words by a new kit,
- * `RecordsCorrupt` if no copy or mixture of copies leads to a share that fits.
+ * after every step. `copies`: the partner's first. Throws `BadWords` if a copy that verifies is sealed to other words,
+ * such as a new kit's, and no other copy helps; `RecordsCorrupt` if no copy or mixture of copies leads to a share that fits.
  */
 export async function recoverAtEpoch(
   signer: SignerModule,
@@ -44,7 +44,7 @@ export async function recoverAtEpoch(
 ): Promise<RecoveredShare> {
   const key = verifyCertificate(signer, certificate);
   const ownKey = await x25519PublicKey(encryption);
-  const causes: unknown[] = [];
+  const causes: HoarfrostError[] = [];
   for (const copy of copies) {
     try {
       const epochs = followRecords(signer, key, copy);
@@ -52,11 +52,12 @@ export async function recoverAtEpoch(
       ensure(equalVar(ownKey, epoch.recoveryKey), 'BadWords', { detail: 'not the kit of this epoch' });
       return { share: await walk(signer, encryption, certificate, copy, epochs, copies), epoch };
     } catch (e) {
-      if (!isHoarfrostError(e) || e.code === 'BadWords') throw e;
+      if (!isHoarfrostError(e)) throw e;
       causes.push(e);
     }
   }
-  throw new HoarfrostError('RecordsCorrupt', { cause: causes[0] });
+  const replaced = causes.find((cause) => cause.code === 'BadWords');
+  throw replaced ?? new HoarfrostError('RecordsCorrupt', { cause: causes[0] });
 }
 
 /** From the last record that holds share 3 itself, or else from keygen, through every refresh after it. */

@@ -104,6 +104,12 @@ describe('repair', () => {
     await expect(recoverAtEpoch(signer, life.words.privateKey, certificate, copies)).rejects.toMatchObject({
       code: 'BadWords',
     });
+    // A partner whose copy is from before the new kit does not hide it.
+    const late = await recoverAtEpoch(signer, next.words.privateKey, certificate, [
+      life.records[2],
+      next.records[1],
+    ]);
+    expect(late.epoch).toEqual(next.epoch);
     // The thief of the old words takes the records apart by hand: nothing from the repair on opens.
     for (const record of next.records[1].slice(1)) {
       const { body, sealed } = decode(epochRecord, record);
