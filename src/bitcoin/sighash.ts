@@ -16,6 +16,10 @@ export const SIGHASH_ALL = 0x01;
 const NONE = 0x02;
 const SINGLE = 0x03;
 const ANYONE_CAN_PAY = 0x80;
+/** Types under which a signature covers the whole transaction: the only ones that may be signed unless a policy says more. */
+export const WHOLE_TRANSACTION: readonly number[] = [SIGHASH_DEFAULT, SIGHASH_ALL];
+/** With these the transaction may be completed by others: ALL and SINGLE, each with ANYONECANPAY. */
+export const COMPLETED_BY_OTHERS: readonly number[] = [...WHOLE_TRANSACTION, 0x81, 0x83];
 const TYPES = [SIGHASH_DEFAULT, SIGHASH_ALL, NONE, SINGLE, 0x81, 0x82, 0x83];
 
 /** Everything that a signature of one input covers but its own key. */
@@ -124,9 +128,9 @@ export function pathOf(key: DerivedKey | null): OwnPath | null {
 
 /**
  * All inputs of a PSBT, ready to sign. An input whose script does not rederive from the account is `ForeignInput`, a type
- * other than DEFAULT and ALL `SighashRefused`, an input that does not say what it spends `BadPsbt`. All inputs or none.
+ * that is not `allowed` `SighashRefused`, an input that does not say what it spends `BadPsbt`. All inputs or none.
  */
-export function sighashes(psbt: ParsedPsbt, account: Account): InputToSign[] {
+export function sighashes(psbt: ParsedPsbt, account: Account, allowed = WHOLE_TRANSACTION): InputToSign[] {
   ensure(psbt.inputs.length > 0, 'BadPsbt', { detail: 'no inputs' });
   const spent = psbt.inputs.map(({ witnessUtxo }, i) => {
     ensure(witnessUtxo !== null, 'BadPsbt', { detail: `input ${i} spends something unknown` });
@@ -136,9 +140,7 @@ export function sighashes(psbt: ParsedPsbt, account: Account): InputToSign[] {
   return psbt.inputs.map(({ tapPath, sighashType }, index) => {
     const key = ownKey(account, spent[index]!.script, tapPath, ANY_INDEX);
     ensure(key !== null, 'ForeignInput', { detail: `input ${index}` });
-    ensure(sighashType === SIGHASH_DEFAULT || sighashType === SIGHASH_ALL, 'SighashRefused', {
-      detail: `input ${index}`,
-    });
+    ensure(allowed.includes(sighashType), 'SighashRefused', { detail: `input ${index}` });
     return {
       index,
       sighash: sighash(index, sighashType),

@@ -52,6 +52,8 @@ export interface UsedIndices {
   change: number;
 }
 
+const ANYONECANPAY = 0x80;
+
 const total = (items: readonly { value: bigint }[]) => items.reduce((sum, { value }) => sum + value, 0n);
 
 /**
@@ -70,8 +72,11 @@ export function summarise(psbt: ParsedPsbt, account: Account, used: UsedIndices)
     const own = pathOf(ownKey(account, script, tapPath, near));
     return { script, value, address: addressOf(script, account.network), own };
   });
-  const fee = total(inputs) - total(outputs);
-  ensure(fee >= 0n, 'BadPsbt', { detail: 'outputs over inputs' });
+  const left = total(inputs) - total(outputs);
+  // A transaction that others complete may still lack the inputs that pay for its outputs.
+  const complete = inputs.every(({ sighashType }) => (sighashType & ANYONECANPAY) === 0);
+  ensure(left >= 0n || !complete, 'BadPsbt', { detail: 'outputs over inputs' });
+  const fee = left < 0n ? 0n : left;
   const ownIn = total(inputs.filter(({ own }) => own !== null));
   const ownOut = total(outputs.filter(({ own }) => own !== null));
   const vsize = paymentVsize(

@@ -3,11 +3,10 @@
  * ledger and receipt into one transaction, before a nonce exists.
  */
 import { parsePsbt } from '../bitcoin/psbt.ts';
-import { type InputToSign, sighashes } from '../bitcoin/sighash.ts';
+import { COMPLETED_BY_OTHERS, type InputToSign, sighashes, WHOLE_TRANSACTION } from '../bitcoin/sighash.ts';
 import { type Summary, summarise, summaryDigest } from '../bitcoin/summary.ts';
-import { taggedHash } from '../crypto/hash.ts';
-import { checkCommitments } from '../frost/signing.ts';
-import type { Policy } from '../policy/document.ts';
+import { equalVar, taggedHash } from '../crypto/hash.ts';
+import { encodePolicy, type Policy } from '../policy/document.ts';
 import {
   type Evaluation,
   evaluate as evaluatePolicy,
@@ -18,8 +17,10 @@ import { decode } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
 import { type Answer, answer, type Receipt, type SignBody } from '../protocol/messages.ts';
 import type { Cosigner } from './cosigner.ts';
+import { defer, holdOf } from './holds.ts';
 import { appendReceipt, decisionTime, limitDecisions, limitRefusals } from './receipts.ts';
 import type { Bytes, WalletRecord, WalletView } from './store.ts';
+import { raiseUnseen, unseenTotal } from './unseen.ts';
 import type { Wallet } from './wallet.ts';
 
 /** A PSBT as this wallet's account reads it. */
@@ -37,18 +38,19 @@ export type Authorised =
 
 /** What would be decided, with nothing written. */
 export async function evaluate(cosigner: Cosigner, id: Bytes, psbt: Bytes): Promise<Answer> {
-  const { store, wallets } = cosigner;
+  const { store, wallets, policies } = cosigner;
   return store.viewWallet(id, async (view) => {
     const wallet = wallets.read(cosigner, view.wallet);
+    const policy = await policies.inForce(cosigner, view, wallet);
     const { summary, digest } = readPsbt(wallet, view.wallet, psbt);
-    const { verdict } = await judge(view, wallet.policy, summary, await decisionTime(cosigner, view));
+    const { verdict } = await judge(view, policy, summary, await decisionTime(cosigner, view));
     return { kind: 'evaluated', digest, verdict };
   });
 }
 
 /**
  * Decides a signing request whose proof has been checked. `AttemptBurned`: this very request was let through once and its
- * answer is lost. `AttemptReused`: its commitments belong to another. `EpochStale`, and what reading the PSBT throws.
+ * answer is lost. `AttemptReused`: its commitments belong to another. `EpochStale`, `RateLimited`, and what reading the PSBT throws.
  */
 export async function authorise(
   cosigner: Cosigner,
@@ -57,7 +59,7 @@ export async function authorise(
   request: Bytes,
   asked: SignBody,
 ): Promise<Authorised> {
-  const { store } = cosigner;
+  const { store, policies, metrics } = cosigner;
   const { inputs, summary, digest } = readPsbt(wallet, record, asked.psbt);
   ensure(asked.commitments.length === inputs.length, 'BadEncoding', {
     detail: 'one commitment pair an input',
@@ -66,10 +68,11 @@ export async function authorise(
   ensure(new Set(commitments.map(String)).size === commitments.length, 'AttemptReused', {
     detail: 'pair twice',
   });
-  checkCommitments(cosigner.signer, asked.commitments);
 
   return store.withWallet(record.id, async (tx) => {
     ensure(tx.wallet.epoch === asked.epoch, 'EpochStale');
+    // What was answered on a ledger that is lost cannot be looked up: no answer is better than a second one.
+    ensure(equalVar(tx.wallet.ledger, asked.ledger), 'AttemptBurned', { detail: 'ledger' });
     const before = await tx.attempt(request);
     if (before !== null) {
       ensure(before.answer !== null, 'AttemptBurned');
@@ -79,16 +82,26 @@ export async function authorise(
 
     const at = await decisionTime(cosigner, tx);
     await limitDecisions(cosigner, tx, at);
-    const { verdict, raises, charge } = await judge(tx, wallet.policy, summary, at);
+    const policy = await policies.inForce(cosigner, tx, wallet);
+    const { verdict, raises, charge, loss } = await judge(tx, policy, summary, at);
     const spend = Uint8Array.from(summary.spend);
-    const policyVersion = wallet.policy.version;
-    if (verdict.kind !== 'signs') {
-      await limitRefusals(cosigner, tx, at);
+    const policyVersion = policy.version;
+    metrics.count('hoarfrost_decisions_total', { verdict: verdict.kind });
+    if (verdict.kind !== 'signs') await limitRefusals(cosigner, tx, at);
+    if (verdict.kind === 'refuses') {
       const receipt = await appendReceipt(cosigner, tx, { spend, policyVersion, charge: 0n, verdict, at });
       return { kind: 'settled', answer: { kind: 'refused', digest, verdict, receipt } };
     }
+    if (verdict.kind === 'waits') {
+      const { until } = verdict;
+      return {
+        kind: 'settled',
+        answer: await defer(cosigner, tx, { spend, loss, policyVersion, until, at }),
+      };
+    }
     await tx.insertAttempt({ request, commitments, spend, at });
     for (const { outpoint, reserve } of raises) await tx.setReserve(outpoint, reserve);
+    await raiseUnseen(tx, raises);
     if (charge > 0n) await tx.charge(charge, at);
     const receipt = await appendReceipt(cosigner, tx, { spend, policyVersion, charge, verdict, at });
     return { kind: 'sign', inputs, digest, receipt };
@@ -96,28 +109,46 @@ export async function authorise(
 }
 
 export async function policyInForce(cosigner: Cosigner, id: Bytes): Promise<Answer> {
-  const { store, wallets } = cosigner;
+  const { store, wallets, policies } = cosigner;
   return store.viewWallet(id, async (view) => {
-    const { policy, policyBytes } = wallets.read(cosigner, view.wallet);
+    const policy = await policies.inForce(cosigner, view, wallets.read(cosigner, view.wallet));
     const spentInWindows = await chargedInWindows(view, policy, await decisionTime(cosigner, view));
-    return { kind: 'policy', document: policyBytes, spentInWindows };
+    return { kind: 'policy', document: encodePolicy(policy), spentInWindows };
   });
 }
 
+/** Which of the sighash types may be signed is the policy's to say: `judge`. */
 function readPsbt({ account }: Wallet, record: WalletRecord, bytes: Bytes): Reading {
   const psbt = parsePsbt(bytes);
-  const inputs = sighashes(psbt, account);
+  const inputs = sighashes(psbt, account, COMPLETED_BY_OTHERS);
   const summary = summarise(psbt, account, { receive: record.nextReceive, change: record.nextChange });
   return { inputs, summary, digest: Uint8Array.from(summaryDigest(summary)) };
 }
 
 async function judge(view: WalletView, policy: Policy, summary: Summary, now: number): Promise<Evaluation> {
-  const reserved = await view.reserves(ownOutpoints(summary));
-  return evaluatePolicy(policy, { inWindows: await chargedInWindows(view, policy, now), reserved }, summary);
+  const whole = summary.inputs.every(({ sighashType }) => WHOLE_TRANSACTION.includes(sighashType));
+  ensure(whole || policy.anyoneCanPay, 'SighashRefused', { detail: 'policy' });
+  const spent = {
+    reserved: await view.reserves(ownOutpoints(summary)),
+    inWindows: await chargedInWindows(view, policy, now),
+    unseen: policy.unseen === null ? 0n : await unseenTotal(view),
+    heldSince: policy.hold === null ? null : await heldSince(view, Uint8Array.from(summary.spend)),
+  };
+  return evaluatePolicy(policy, spent, summary, now);
+}
+
+async function heldSince(view: WalletView, spend: Bytes): Promise<number | null> {
+  return (await holdOf(view, spend))?.since ?? null;
 }
 
 async function chargedInWindows(view: WalletView, policy: Policy, now: number): Promise<bigint[]> {
   const charged: bigint[] = [];
-  for (const since of windowsSince(policy, now)) charged.push(await view.chargedSince(since));
+  const { lostAt } = view.wallet;
+  for (const [i, since] of windowsSince(policy, now).entries()) {
+    const known = await view.chargedSince(since);
+    const { limit } = policy.windows[i]!;
+    // What was charged before a loss may be anything: the window is full until it has moved past.
+    charged.push(lostAt !== null && lostAt >= since && known < limit ? limit : known);
+  }
   return charged;
 }

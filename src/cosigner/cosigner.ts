@@ -8,6 +8,7 @@ import type { KeyWrap } from './keywrap.ts';
 import type { Limiter } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import type { Policies } from './policies.ts';
 import type { Store } from './store.ts';
 import type { TokenUse } from './tokens.ts';
 import type { Wallets } from './wallet.ts';
@@ -27,4 +28,5 @@ export interface Cosigner {
   readonly limiter: Limiter;
   readonly tokenUse: TokenUse;
   readonly wallets: Wallets;
+  readonly policies: Policies;
 }

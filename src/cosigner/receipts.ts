@@ -3,9 +3,9 @@
  * a cosigner that forgets or tells two stories shows it. `before` and `after` count all that was ever charged.
  */
 import { receiptHash } from '../frost/proofs.ts';
-import { decode, encode } from '../protocol/codec.ts';
+import { decode, encode, type TypeOf } from '../protocol/codec.ts';
 import { HoarfrostError } from '../protocol/errors.ts';
-import { type Answer, type Receipt, receiptBody, type WireVerdict } from '../protocol/messages.ts';
+import { type Answer, type Receipt, receiptBody, type receiptVerdict } from '../protocol/messages.ts';
 import type { Cosigner } from './cosigner.ts';
 import type { Bytes, WalletTx, WalletView } from './store.ts';
 
@@ -21,7 +21,7 @@ export interface Decision {
   readonly policyVersion: number;
   /** Sats charged by this decision. */
   readonly charge: bigint;
-  readonly verdict: WireVerdict;
+  readonly verdict: TypeOf<typeof receiptVerdict>;
   readonly at: number;
 }
 

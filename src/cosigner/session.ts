@@ -10,7 +10,9 @@ import { MESSAGE_MAX } from '../protocol/limits.ts';
 import type { Answer, Request } from '../protocol/messages.ts';
 import { evaluate, policyInForce } from './authorise.ts';
 import type { Cosigner } from './cosigner.ts';
+import { cancelHold, holdsOf } from './holds.ts';
 import { fetchCertificate, Keygen } from './keygen.ts';
+import { changePolicy } from './policies.ts';
 import { receiptsFrom } from './receipts.ts';
 import { sign } from './sign.ts';
 import type { Bytes } from './store.ts';
@@ -104,6 +106,12 @@ export class Session {
         return policyInForce(this.#cosigner, this.#own());
       case 'receipts':
         return receiptsFrom(this.#cosigner, this.#own(), request.from);
+      case 'changePolicy':
+        return changePolicy(this.#cosigner, this.#own(), request.signed);
+      case 'holds':
+        return holdsOf(this.#cosigner, this.#own());
+      case 'cancelHold':
+        return cancelHold(this.#cosigner, this.#own(), request.ticket);
       default:
         return unreachable(request);
     }
@@ -115,17 +123,21 @@ export class Session {
   }
 
   async #hello(request: Extract<Request, { kind: 'hello' }>): Promise<Answer> {
-    const { network, store, clock } = this.#cosigner;
+    const { network, store, clock, wallets, policies } = this.#cosigner;
     ensure(request.version === PROTOCOL_VERSION, 'WrongVersion');
     ensure(request.suite === SUITE, 'WrongSuite');
     ensure(request.network === network, 'WrongNetwork');
     this.#greeted = true;
     this.#wallet = await store.walletOfDevice(this.#deviceKey);
-    const common = { kind: 'hello', version: PROTOCOL_VERSION, time: clock.now() } as const;
+    const ledger = await store.ledger();
+    const common = { kind: 'hello', version: PROTOCOL_VERSION, ledger, time: clock.now() } as const;
     if (this.#wallet === null) return { ...common, enrolled: false, epoch: 0, policyVersion: 0 };
-    const record = await store.viewWallet(this.#wallet, async (view) => view.wallet);
-    const { policy } = this.#cosigner.wallets.read(this.#cosigner, record);
-    return { ...common, enrolled: true, epoch: record.epoch, policyVersion: policy.version };
+    const { epoch, version } = await store.viewWallet(this.#wallet, async (view) => {
+      const wallet = wallets.read(this.#cosigner, view.wallet);
+      const policy = await policies.inForce(this.#cosigner, view, wallet);
+      return { epoch: view.wallet.epoch, version: policy.version };
+    });
+    return { ...common, enrolled: true, epoch, policyVersion: version };
   }
 
   /** Anybody can make a device key: until one has a wallet, its address answers for it. */

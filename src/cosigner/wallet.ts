@@ -18,8 +18,8 @@ export interface Wallet {
   readonly account: Account;
   /** Y1 of the signing epoch: share 1 proves itself under it. */
   readonly deviceShareKey: Bytes;
-  readonly policy: Policy;
-  readonly policyBytes: Bytes;
+  /** What later versions follow (`policies.ts`). */
+  readonly firstPolicy: Policy;
 }
 
 const CACHED = 1000;
@@ -38,8 +38,7 @@ export class Wallets {
         keys,
         account: { network: keys.network, groupKey: keys.groupKey, chainCode: keys.chainCode, account: 0 },
         deviceShareKey: keys.verifyingShares[0],
-        policy: decodePolicy(keys.policy),
-        policyBytes: keys.policy,
+        firstPolicy: decodePolicy(keys.policy),
       };
       if (this.#verified.size >= CACHED) this.#verified.delete(this.#verified.keys().next().value!);
       this.#verified.set(hash, wallet);

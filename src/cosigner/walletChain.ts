@@ -7,6 +7,7 @@ import { COINS_MAX, HISTORY_MAX } from '../protocol/limits.ts';
 import type { AnswerOf } from '../protocol/messages.ts';
 import type { Cosigner } from './cosigner.ts';
 import type { Bytes } from './store.ts';
+import { forgetSeen } from './unseen.ts';
 
 /** Raw transactions in one answer; older ones come empty and are asked for by `transaction`. */
 const HISTORY_BYTES_MAX = 512 << 10;
@@ -73,6 +74,7 @@ export class WalletChain {
     if (scan.nextReceive > record.nextReceive || scan.nextChange > record.nextChange) {
       await store.withWallet(id, (tx) => tx.raiseNextIndices(scan.nextReceive, scan.nextChange));
     }
+    await forgetSeen(store, id, scan.history);
     this.#known = new Set(scan.history.map(({ txid }) => txid));
     return scan;
   }

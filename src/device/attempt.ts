@@ -76,7 +76,7 @@ export async function attemptToSign(
   const { env, signer, vault, wallet, channel } = parts;
   const { epoch } = vault.context;
   const inputs = sighashes(parsePsbt(shown.psbt), wallet.account);
-  const { handshakeHash } = await channel.connection();
+  const { handshakeHash, ledger } = await channel.connection();
   const attempt = {
     groupKey: wallet.key.groupKey,
     handshakeHash,
@@ -90,6 +90,7 @@ export async function attemptToSign(
     const body = encode(signBody, {
       attempt: attempt.attempt,
       epoch,
+      ledger,
       psbt: shown.psbt,
       commitments: committed.commitments.map((c) => Uint8Array.from(c)),
     });
@@ -137,7 +138,13 @@ async function ask(
           signer.schnorrSign(share, signProofHash(connection.handshakeHash, body), env.random(32)),
         ),
       );
-      return await connection.request({ kind: 'sign', body, proof }, 'signed', 'deferred', 'refused');
+      return await connection
+        .request({ kind: 'sign', body, proof }, 'signed', 'deferred', 'refused')
+        .catch((e) => {
+          // After a restore the cosigner has another ledger, and a new hello names it.
+          if (isHoarfrostError(e) && e.code === 'AttemptBurned') connection.retire();
+          throw e;
+        });
     } catch (e) {
       if (!mayPass(e)) throw e;
       await channel.pause(e, failures);
@@ -174,7 +181,7 @@ async function judge(parts: SigningParts, shown: Shown, answer: SignAnswer): Pro
     culprit: COSIGNER,
   });
   await follow(parts, answer.receipt);
-  return receipt.verdict;
+  return receipt.verdict as WireVerdict;
 }
 
 /**

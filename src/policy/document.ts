@@ -2,7 +2,10 @@
  * The policy: a canonical document with a rising version (DESIGN section 4). Amounts in sats, times in milliseconds.
  */
 import { schnorr } from '@noble/curves/secp256k1.js';
+import { hex } from '@scure/base';
 import {
+  blob,
+  bool,
   decode,
   encode,
   list,
@@ -16,8 +19,11 @@ import {
   u64,
 } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
-import { POLICY_MAX, WINDOWS_MAX } from '../protocol/limits.ts';
+import { PAYEES_MAX, POLICY_MAX, WINDOWS_MAX } from '../protocol/limits.ts';
 import { NETWORKS, type Network } from '../protocol/networks.ts';
+
+/** The longest output script that has an address: a witness program of 40 bytes. */
+const SCRIPT_MAX = 42;
 
 /** At most `limit` sats of loss in any `interval`, of which nothing before `start` counts. */
 const spendingWindow = struct({ limit: u64, start: time, interval: u64 });
@@ -31,11 +37,22 @@ export const policyDocument = struct({
   /** Most that one transaction may pay to miners: sats, and thousandths of a sat per vbyte. */
   feeAbsolute: u64,
   feeRate: u64,
+  /** The scripts that may be paid, in byte order, or null: any. Own ones always may. */
+  payees: option(list(blob(SCRIPT_MAX), PAYEES_MAX)),
+  /** A payment that loses more than `above` waits for `delay`. */
+  hold: option(struct({ above: u64, delay: u64 })),
+  /** Most that may be signed away and not yet seen on the chain. */
+  unseen: option(u64),
+  /** Whether inputs may be signed for a transaction that others complete (ANYONECANPAY). */
+  anyoneCanPay: bool,
+  /** Nothing is signed. */
+  frozen: bool,
 });
 export type Policy = TypeOf<typeof policyDocument>;
 
-const FORMAT = 1;
+const FORMAT = 2;
 const DAY_MS = 86_400_000n;
+const DELAY_MAX_MS = 366n * DAY_MS;
 
 /** What a wallet is born with unless its owner says otherwise: 0.01 BTC a day. */
 export function firstPolicy(network: Network, dailyLimit: bigint, now: number): Policy {
@@ -47,6 +64,11 @@ export function firstPolicy(network: Network, dailyLimit: bigint, now: number): 
     windows: [{ limit: dailyLimit, start: now, interval: DAY_MS }],
     feeAbsolute: 200_000n,
     feeRate: 500_000n,
+    payees: null,
+    hold: null,
+    unseen: null,
+    anyoneCanPay: false,
+    frozen: false,
   };
 }
 
@@ -54,7 +76,7 @@ export function encodePolicy(policy: Policy): Uint8Array<ArrayBuffer> {
   return encode(policyDocument, policy);
 }
 
-/** `TooLarge`, `BadEncoding`; `WrongVersion` for a format of later. */
+/** `TooLarge`, `BadEncoding`; `WrongVersion` for another format. */
 export function decodePolicy(bytes: Uint8Array): Policy {
   ensure(bytes.length <= POLICY_MAX, 'TooLarge', { detail: 'policy' });
   ensure(bytes[0] === FORMAT, 'WrongVersion', { detail: 'policy' });
@@ -64,6 +86,16 @@ export function decodePolicy(bytes: Uint8Array): Policy {
     policy.windows.every(({ interval }) => interval > 0n),
     'BadEncoding',
     { detail: 'policy window' },
+  );
+  const { hold } = policy;
+  ensure(hold === null || (hold.delay > 0n && hold.delay <= DELAY_MAX_MS), 'BadEncoding', {
+    detail: 'policy hold',
+  });
+  const payees = (policy.payees ?? []).map((script) => hex.encode(script));
+  ensure(
+    payees.every((script, i) => i === 0 || payees[i - 1]! < script),
+    'BadEncoding',
+    { detail: 'policy payees' },
   );
   return policy;
 }

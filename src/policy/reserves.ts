@@ -39,6 +39,22 @@ export function raises(
     .filter(({ raise }) => raise > 0n);
 }
 
+/** The raises for parts that share inputs: each part finds what the ones before it have raised. At most one raise an outpoint. */
+export function raisesOfAll(
+  reserved: ReadonlyMap<string, bigint>,
+  parts: readonly { inputs: readonly string[]; loss: bigint }[],
+): Raise[] {
+  const reserves = new Map(reserved);
+  const all = new Map<string, Raise>();
+  for (const { inputs, loss } of parts) {
+    for (const { outpoint, raise, reserve } of raises(reserves, inputs, loss)) {
+      reserves.set(outpoint, reserve);
+      all.set(outpoint, { outpoint, raise: raise + (all.get(outpoint)?.raise ?? 0n), reserve });
+    }
+  }
+  return [...all.values()];
+}
+
 export function totalOf(list: readonly Raise[]): bigint {
   return list.reduce((sum, { raise }) => sum + raise, 0n);
 }

@@ -11,7 +11,12 @@ export const MESSAGE_MAX = PSBT_MAX + (128 << 10);
 export const INPUTS_MAX = 500;
 export const OUTPUTS_MAX = 500;
 export const POLICY_MAX = 4096;
+/** A policy with its signatures. */
+export const SIGNED_POLICY_MAX = POLICY_MAX + 512;
 export const WINDOWS_MAX = 8;
+export const PAYEES_MAX = 64;
+/** Payments of one wallet that wait at a time. */
+export const HOLDS_MAX = 100;
 export const COINS_MAX = 5000;
 export const HISTORY_MAX = 1000;
 

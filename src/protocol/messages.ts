@@ -20,7 +20,16 @@ import {
   union,
 } from './codec.ts';
 import { type ErrorCode, HoarfrostError } from './errors.ts';
-import { COINS_MAX, HISTORY_MAX, INPUTS_MAX, MESSAGE_MAX, POLICY_MAX, PSBT_MAX } from './limits.ts';
+import {
+  COINS_MAX,
+  HISTORY_MAX,
+  HOLDS_MAX,
+  INPUTS_MAX,
+  MESSAGE_MAX,
+  POLICY_MAX,
+  PSBT_MAX,
+  SIGNED_POLICY_MAX,
+} from './limits.ts';
 import { NETWORKS } from './networks.ts';
 
 const hash = bytes(32);
@@ -35,6 +44,16 @@ export const verdict = union({
 });
 export type WireVerdict = TypeOf<typeof verdict>;
 
+/** What a receipt may say: a verdict about a payment, or what became of the policy or of a payment that waited. */
+export const receiptVerdict = union({
+  signs: struct({ leftInWindow: option(u64) }),
+  waits: struct({ until: time, rule: text(64) }),
+  refuses: struct({ rule: text(64), over: u64 }),
+  /** A new version of the policy holds; `spend` is zero. */
+  changed: struct({ policy: hash }),
+  cancelled: struct({}),
+});
+
 /** Hash-chained record of one decision, signed by the cosigner's host key. */
 export const receiptBody = struct({
   sequence: u32,
@@ -45,7 +64,7 @@ export const receiptBody = struct({
   policyVersion: u32,
   before: u64,
   after: u64,
-  verdict,
+  verdict: receiptVerdict,
   at: time,
 });
 export const receipt = struct({ body: blob(1024), signature: bytes(64) });
@@ -57,6 +76,8 @@ const outpoint = struct({ txid: hash, vout: u32 });
 export const signBody = struct({
   attempt: bytes(16),
   epoch: u32,
+  /** As the hello named it. */
+  ledger: bytes(16),
   psbt: blob(PSBT_MAX),
   /** One pair an input, in input order. */
   commitments: list(commitmentPair, INPUTS_MAX),
@@ -80,6 +101,10 @@ export const request = union({
   broadcast: struct({ transaction: blob(PSBT_MAX) }),
   policy: struct({}),
   receipts: struct({ from: u32 }),
+  /** The next version: `signedPolicy` of policy/versions. */
+  changePolicy: struct({ signed: blob(SIGNED_POLICY_MAX) }),
+  holds: struct({}),
+  cancelHold: struct({ ticket: bytes(16) }),
 });
 export type Request = TypeOf<typeof request>;
 
@@ -109,6 +134,8 @@ export const answer = union({
     /** Whether this device's static key belongs to a wallet here. */
     enrolled: bool,
     epoch: u32,
+    /** Names the cosigner's ledger of attempts; another one after a restore, and what was asked of the old one is void. */
+    ledger: bytes(16),
     policyVersion: u32,
     time: time,
   }),
@@ -143,6 +170,12 @@ export const answer = union({
     culprit: u8,
     detail: text(256),
     retryAfterMs: u32,
+  }),
+  /** To `changePolicy` and `cancelHold`: it is done, and this is its receipt. */
+  done: struct({ receipt }),
+  /** Payments that wait; `loss` in sats. */
+  holds: struct({
+    holds: list(struct({ ticket: bytes(16), spend: hash, loss: u64, until: time }), HOLDS_MAX),
   }),
 });
 export type Answer = TypeOf<typeof answer>;

@@ -15,12 +15,14 @@ import type { AccountScan, ChainSource } from '../../src/chain/source.ts';
 import { type Clock, systemClock } from '../../src/cosigner/clock.ts';
 import type { Timing } from '../../src/cosigner/connection.ts';
 import type { Cosigner } from '../../src/cosigner/cosigner.ts';
-import { openIdentity } from '../../src/cosigner/identity.ts';
+import { identityName, openIdentity } from '../../src/cosigner/identity.ts';
 import { openKeyFolder } from '../../src/cosigner/keywrap.ts';
 import { Limiter, type Limits, USUAL_LIMITS } from '../../src/cosigner/limits.ts';
 import { Listener } from '../../src/cosigner/listener.ts';
 import { createLog } from '../../src/cosigner/log.ts';
 import { Metrics } from '../../src/cosigner/metrics.ts';
+import { Policies } from '../../src/cosigner/policies.ts';
+import type { Store } from '../../src/cosigner/store.ts';
 import { openSqlite } from '../../src/cosigner/stores/sqlite.ts';
 import { issueToken, TokenUse } from '../../src/cosigner/tokens.ts';
 import { Wallets } from '../../src/cosigner/wallet.ts';
@@ -123,6 +125,8 @@ export interface StartOptions {
   limits?: Partial<Limits>;
   signer?: Signer;
   random?: Random;
+  /** Instead of SQLite in the folder, which then holds the keys alone. */
+  store?: () => Promise<Store>;
   /** Puts something of the test around a part. */
   around?: (cosigner: Cosigner) => Cosigner;
 }
@@ -154,7 +158,7 @@ export async function startCosigner(options: StartOptions): Promise<Running> {
   const parts: Cosigner = {
     network: 'regtest',
     identity: await openIdentity(folder, true, signer, random),
-    store: openSqlite(join(folder, 'cosigner.sqlite')),
+    store: await (options.store?.() ?? openSqlite(join(folder, 'cosigner.sqlite'))),
     keyWrap: await openKeyFolder(join(folder, 'epoch-keys'), random),
     chain,
     signer,
@@ -165,7 +169,9 @@ export async function startCosigner(options: StartOptions): Promise<Running> {
     limiter: new Limiter({ ...USUAL_LIMITS, ...PATIENT, ...options.limits }, clock),
     tokenUse: new TokenUse(),
     wallets: new Wallets(),
+    policies: new Policies(),
   };
+  await parts.store.bind(identityName(parts.identity), random(16));
   const cosigner = options.around?.(parts) ?? parts;
   const listener = await Listener.open(cosigner, {
     cert: readFileSync(tls.certFile),
@@ -270,6 +276,8 @@ export class Client {
   readonly transport: NoiseTransport;
   readonly notices: Notice[] = [];
   readonly frames: Bytes[] = [];
+  /** As the last hello named it. */
+  ledger: Bytes = new Uint8Array(16);
   /** Number of the last answer. */
   answered = 0;
   #number = 0;
@@ -295,8 +303,11 @@ export class Client {
     return client;
   }
 
-  hello(network: 'regtest' | 'mainnet' = 'regtest'): Promise<AnswerOf<'hello'>> {
-    return this.ask({ kind: 'hello', version: PROTOCOL_VERSION, suite: SUITE, network }, 'hello');
+  async hello(network: 'regtest' | 'mainnet' = 'regtest'): Promise<AnswerOf<'hello'>> {
+    const asked = { kind: 'hello', version: PROTOCOL_VERSION, suite: SUITE, network } as const;
+    const hello = await this.ask(asked, 'hello');
+    this.ledger = hello.ledger;
+    return hello;
   }
 
   /** Throws an error answer as the error it names. */
@@ -498,7 +509,8 @@ export async function attemptOf(
   const at = { groupKey: keys.groupKey, handshakeHash, attempt, epoch: 0 };
   const committed = commitAll(signer, share, at, inputs, systemRandom);
   const commitments = (change.commitments ?? committed.commitments).map((c) => Uint8Array.from(c));
-  const body = encode(signBody, { attempt, epoch: change.epoch ?? 0, psbt, commitments });
+  const { ledger } = client;
+  const body = encode(signBody, { attempt, epoch: change.epoch ?? 0, ledger, psbt, commitments });
   return { body, psbt, committed, inputs, attempt };
 }
 

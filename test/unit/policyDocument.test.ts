@@ -28,18 +28,33 @@ test('the hash tells apart whatever differs', () => {
     { ...first, windows: [{ ...window!, limit: 1_000_001n }] },
     { ...first, feeAbsolute: 1n },
     { ...first, feeRate: 1n },
+    { ...first, payees: [] },
+    { ...first, payees: [Uint8Array.of(1)] },
+    { ...first, hold: { above: 1n, delay: 1n } },
+    { ...first, hold: { above: 1n, delay: 2n } },
+    { ...first, unseen: 0n },
+    { ...first, anyoneCanPay: true },
+    { ...first, frozen: true },
   ];
   expect(new Set(variants.map((policy) => hex.encode(policyHash(policy)))).size).toBe(variants.length);
 });
 
-test('another form of the same, or a later format, is refused', () => {
+test('another form of the same, or another format, is refused', () => {
   const bytes = encodePolicy(first);
   const code = (bad: Uint8Array) => expect(() => decodePolicy(bad));
   code(Uint8Array.of(...bytes, 0)).toThrow('BadEncoding');
   code(bytes.subarray(0, -1)).toThrow('BadEncoding');
-  code(Uint8Array.of(2, ...bytes.subarray(1))).toThrow('WrongVersion');
+  code(Uint8Array.of(1, ...bytes.subarray(1))).toThrow('WrongVersion');
   code(new Uint8Array()).toThrow('WrongVersion');
   code(new Uint8Array(POLICY_MAX + 1)).toThrow('TooLarge');
   code(encodePolicy({ ...first, version: 0 })).toThrow('BadEncoding');
   code(encodePolicy({ ...first, windows: [{ limit: 1n, start: 0, interval: 0n }] })).toThrow('BadEncoding');
+  for (const delay of [0n, 1n << 60n])
+    code(encodePolicy({ ...first, hold: { above: 1n, delay } })).toThrow('BadEncoding');
+  const [a, b] = [Uint8Array.of(1), Uint8Array.of(2)];
+  for (const payees of [
+    [b, a],
+    [a, a],
+  ])
+    code(encodePolicy({ ...first, payees })).toThrow('BadEncoding');
 });

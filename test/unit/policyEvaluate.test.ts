@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Summary } from '../../src/bitcoin/summary.ts';
 import { firstPolicy, type Policy } from '../../src/policy/document.ts';
-import { evaluate, type Spent, windowsSince } from '../../src/policy/evaluate.ts';
+import { evaluate as evaluateAt, HELD_FOR_MS, type Spent, windowsSince } from '../../src/policy/evaluate.ts';
 
 const NOW = 1_800_000_000_000;
 const DAY = 86_400_000;
@@ -11,7 +11,9 @@ const policy = (change: Partial<Policy> = {}): Policy => ({
   feeRate: 20_000n,
   ...change,
 });
-const fresh: Spent = { inWindows: [0n], reserved: new Map() };
+const fresh: Spent = { inWindows: [0n], reserved: new Map(), unseen: 0n, heldSince: null };
+const evaluate = (policy: Policy, spent: Spent, summary: Summary, now = NOW) =>
+  evaluateAt(policy, spent, summary, now);
 
 /** One own input that loses `loss` of which `fee` goes to miners, in 150 vbytes. */
 function summaryOf(loss: bigint, fee = 500n): Summary {
@@ -103,12 +105,17 @@ test('fee caps, absolute and by rate', () => {
 });
 
 test('a retry and a cheaper replacement cost nothing, even in a window that is full', () => {
-  const full: Spent = { inWindows: [150_000n], reserved: new Map([[`${'aa'.repeat(32)}:0`, 60_000n]]) };
+  const full: Spent = {
+    ...fresh,
+    inWindows: [150_000n],
+    reserved: new Map([[`${'aa'.repeat(32)}:0`, 60_000n]]),
+  };
   for (const loss of [60_000n, 59_000n]) {
     expect(evaluate(policy(), full, summaryOf(loss))).toEqual({
       verdict: { kind: 'signs', leftInWindow: 0n },
       raises: [],
       charge: 0n,
+      loss,
     });
   }
   expect(evaluate(policy(), full, summaryOf(60_001n)).verdict).toMatchObject({
@@ -140,4 +147,86 @@ test('windows roll, forget what was before their start, and hold before it too',
   expect(
     windowsSince(policy({ windows: [{ limit: 1n, start: 0, interval: (1n << 64n) - 1n }] }), NOW),
   ).toEqual([0]);
+});
+
+test('frozen comes first, whatever else would be said', () => {
+  const frozen = policy({ frozen: true, perTransaction: 0n, hold: { above: 0n, delay: 1n } });
+  expect(evaluate(frozen, fresh, summaryOf(5n)).verdict).toEqual({
+    kind: 'refuses',
+    rule: 'frozen',
+    over: 5n,
+  });
+  expect(evaluate(frozen, fresh, summaryOf(-5n)).verdict).toEqual({
+    kind: 'refuses',
+    rule: 'frozen',
+    over: 0n,
+  });
+});
+
+test('with payees named, only they and the account are paid', () => {
+  const friend = Uint8Array.of(1, 2, 3);
+  const other = Uint8Array.of(1, 2);
+  const paying = (...outputs: [Uint8Array, bigint, boolean][]) => ({
+    ...summaryOf(1000n),
+    outputs: outputs.map(([script, value, own]) => ({
+      script,
+      value,
+      address: null,
+      own: own ? ({ branch: 1, index: 0 } as const) : null,
+    })),
+  });
+  const named = policy({ payees: [friend] });
+  expect(evaluate(named, fresh, paying([friend, 500n, false], [other, 9n, true])).verdict.kind).toBe('signs');
+  expect(
+    evaluate(named, fresh, paying([friend, 5n, false], [other, 7n, false], [other, 2n, false])).verdict,
+  ).toEqual({
+    kind: 'refuses',
+    rule: 'payees',
+    over: 9n,
+  });
+  expect(evaluate(policy({ payees: [] }), fresh, paying([friend, 0n, false])).verdict).toMatchObject({
+    rule: 'payees',
+  });
+  expect(evaluate(policy(), fresh, paying([other, 1n, false])).verdict.kind).toBe('signs');
+});
+
+test('what is signed and not yet seen is capped; a retry is free', () => {
+  const capped = policy({ unseen: 50_000n });
+  const at = (unseen: bigint, loss: bigint) =>
+    evaluate(capped, { ...fresh, unseen }, summaryOf(loss)).verdict;
+  expect(at(30_000n, 20_000n).kind).toBe('signs');
+  expect(at(30_000n, 20_001n)).toEqual({ kind: 'refuses', rule: 'unseen', over: 1n });
+  const retry = { ...fresh, unseen: 60_000n, reserved: new Map([[`${'aa'.repeat(32)}:0`, 60_000n]]) };
+  expect(evaluate(capped, retry, summaryOf(60_000n)).verdict.kind).toBe('signs');
+});
+
+test('above the threshold a payment waits its delay, may be signed for a week, and then waits anew', () => {
+  const held = policy({ hold: { above: 10_000n, delay: BigInt(DAY) } });
+  const at = (now: number, heldSince: number | null, loss = 10_001n) =>
+    evaluate(held, { ...fresh, heldSince }, summaryOf(loss), now).verdict;
+  const waits = (until: number) => ({ kind: 'waits', until, rule: 'hold' });
+  expect(at(NOW, null, 10_000n).kind).toBe('signs');
+  expect(at(NOW, null)).toEqual(waits(NOW + DAY));
+  expect(at(NOW + DAY - 1, NOW)).toEqual(waits(NOW + DAY));
+  expect(at(NOW + DAY, NOW).kind).toBe('signs');
+  expect(at(NOW + DAY + HELD_FOR_MS - 1, NOW).kind).toBe('signs');
+  expect(at(NOW + DAY + HELD_FOR_MS, NOW)).toEqual(waits(NOW + 2 * DAY + HELD_FOR_MS));
+  // What waits is not charged, and what another rule refuses does not wait.
+  expect(at(NOW, null, 100_001n)).toMatchObject({ kind: 'refuses', rule: 'window:0' });
+});
+
+test("the predecessor's rules: several at once, each a threshold within an interval from a start on", () => {
+  const rules = [
+    { limit: 50_000n, start: NOW - 40 * DAY, interval: BigInt(DAY) },
+    { limit: 200_000n, start: NOW - 40 * DAY, interval: BigInt(7 * DAY) },
+    { limit: 500_000n, start: NOW - 10 * DAY, interval: BigInt(30 * DAY) },
+  ];
+  const several = policy({ windows: rules });
+  expect(windowsSince(several, NOW)).toEqual([NOW - DAY + 1, NOW - 7 * DAY + 1, NOW - 10 * DAY]);
+  const at = (...inWindows: bigint[]) =>
+    evaluate(several, { ...fresh, inWindows }, summaryOf(10_000n)).verdict;
+  expect(at(40_000n, 150_000n, 490_000n)).toEqual({ kind: 'signs', leftInWindow: 0n });
+  expect(at(40_001n, 0n, 0n)).toEqual({ kind: 'refuses', rule: 'window:0', over: 1n });
+  expect(at(0n, 190_002n, 0n)).toEqual({ kind: 'refuses', rule: 'window:1', over: 2n });
+  expect(at(0n, 0n, 490_003n)).toEqual({ kind: 'refuses', rule: 'window:2', over: 3n });
 });

@@ -1,0 +1,98 @@
+/**
+ * The policy in force: the first one from the certificate and every signed version after it, all verified at every evaluation. So
+ * whoever writes to the database can neither loosen it nor, once a receipt names a version, go back behind that.
+ */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import { type Policy, policyHash } from '../policy/document.ts';
+import { nextPolicy, type PolicyKeys, signedPolicy } from '../policy/versions.ts';
+import { decode } from '../protocol/codec.ts';
+import { ensure } from '../protocol/errors.ts';
+import { type Answer, receiptBody } from '../protocol/messages.ts';
+import type { Cosigner } from './cosigner.ts';
+import { appendReceipt, decisionTime, limitDecisions, limitRefusals } from './receipts.ts';
+import type { Bytes, StoredRecord, WalletView } from './store.ts';
+import type { Wallet } from './wallet.ts';
+
+const CACHED = 1000;
+/** Versions of one wallet; beyond them it may only be tightened, which is never refused. */
+const VERSIONS_MAX = 256;
+const NO_SPEND: Bytes = new Uint8Array(32);
+
+/** Remembers which chains of versions were verified, by all their bytes. */
+export class Policies {
+  readonly #verified = new Map<string, Policy>();
+
+  /** Throws what `nextPolicy` throws, or `WrongVersion` if versions are missing. */
+  async inForce({ signer }: Cosigner, view: WalletView, wallet: Wallet): Promise<Policy> {
+    const records = await view.records('policy');
+    const policy = records.length === 0 ? wallet.firstPolicy : this.#follow(signer, wallet, records);
+    const last = await view.lastReceipt();
+    const named = last === null ? 0 : decode(receiptBody, last.body).policyVersion;
+    ensure(policy.version >= named, 'WrongVersion', { detail: 'policy older than its receipts' });
+    return policy;
+  }
+
+  #follow(signer: Cosigner['signer'], wallet: Wallet, records: readonly StoredRecord[]): Policy {
+    const hash = sha256.create().update(wallet.keys.wallet);
+    for (const { key, body } of records) hash.update(sha256(key)).update(sha256(body));
+    const name = bytesToHex(hash.digest());
+    let policy = this.#verified.get(name);
+    if (policy === undefined) {
+      policy = wallet.firstPolicy;
+      for (const { key, body } of records) {
+        policy = nextPolicy(signer.schnorrVerify, keysOf(wallet), policy, decode(signedPolicy, body));
+        ensure(String(key) === String(keyOf(policy.version)), 'WrongVersion', { detail: 'policy' });
+      }
+      if (this.#verified.size >= CACHED) this.#verified.delete(this.#verified.keys().next().value!);
+      this.#verified.set(name, policy);
+    }
+    return policy;
+  }
+}
+
+/** Puts the next version in force at once, with its receipt. */
+export async function changePolicy(cosigner: Cosigner, id: Bytes, signed: Bytes): Promise<Answer> {
+  const { store, wallets, policies, signer, metrics } = cosigner;
+  const receipt = await store.withWallet(id, async (tx) => {
+    const at = await decisionTime(cosigner, tx);
+    await limitDecisions(cosigner, tx, at);
+    await limitRefusals(cosigner, tx, at);
+    const wallet = wallets.read(cosigner, tx.wallet);
+    const previous = await policies.inForce(cosigner, tx, wallet);
+    const change = decode(signedPolicy, signed);
+    const next = nextPolicy(signer.schnorrVerify, keysOf(wallet), previous, change);
+    ensure(change.device === null || change.epoch === tx.wallet.epoch, 'EpochStale');
+    const tightens = change.recovery === null && change.ceremony === null;
+    ensure(tightens || next.frozen || next.version <= VERSIONS_MAX, 'TooLarge', {
+      detail: 'policy versions',
+    });
+    await tx.putRecord('policy', keyOf(next.version), signed);
+    return appendReceipt(cosigner, tx, {
+      spend: NO_SPEND,
+      policyVersion: next.version,
+      charge: 0n,
+      verdict: { kind: 'changed', policy: policyHash(next) },
+      at,
+    });
+  });
+  metrics.count('hoarfrost_decisions_total', { verdict: 'changed' });
+  return { kind: 'done', receipt };
+}
+
+function keysOf({ keys, deviceShareKey }: Wallet): PolicyKeys {
+  return {
+    wallet: keys.wallet,
+    // A later epoch's verifying share follows from its record (DESIGN section 5).
+    device: (epoch) => (epoch === 0 ? deviceShareKey.subarray(1) : null),
+    recovery: keys.hostKeys[2],
+    cosigner: keys.hostKeys[1],
+  };
+}
+
+/** In byte order as in number. */
+function keyOf(version: number): Bytes {
+  const key = new Uint8Array(4);
+  new DataView(key.buffer).setUint32(0, version);
+  return key;
+}

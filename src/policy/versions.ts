@@ -1,0 +1,91 @@
+/**
+ * Versions of a policy and who may make the next one (DESIGN section 4). The device alone may tighten; whatever allows more also
+ * needs the recovery words, or the cosigner's statement of the ceremony that allowed it. The words alone may freeze, and no more.
+ */
+import { schnorr } from '@noble/curves/secp256k1.js';
+import { blob, bytes, option, struct, type TypeOf, u32 } from '../protocol/codec.ts';
+import { ensure } from '../protocol/errors.ts';
+import { POLICY_MAX } from '../protocol/limits.ts';
+import { compare } from './compare.ts';
+import { decodePolicy, encodePolicy, type Policy, policyHash } from './document.ts';
+
+const signature = bytes(64);
+
+/** A version after the first, which the keygen certificate carries. */
+export const signedPolicy = struct({
+  document: blob(POLICY_MAX),
+  /** Of the share that the device signs with. */
+  epoch: u32,
+  /** BIP-340 by share 1 and by recovery's host key over `policyChangeHash`. */
+  device: option(signature),
+  recovery: option(signature),
+  /** A ceremony and the cosigner's BIP-340 signature over `policyCeremonyHash`. */
+  ceremony: option(struct({ id: bytes(32), signature })),
+});
+export type SignedPolicy = TypeOf<typeof signedPolicy>;
+
+/** Whose signatures count. */
+export interface PolicyKeys {
+  /** The wallet's id, 32 bytes. */
+  readonly wallet: Uint8Array;
+  /** x(Y1) of an epoch, or null for an epoch that never was. */
+  readonly device: (epoch: number) => Uint8Array | null;
+  /** Host keys, x-only. */
+  readonly recovery: Uint8Array;
+  readonly cosigner: Uint8Array;
+}
+
+export type Verify = (key: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
+
+/** What device and recovery sign: the new policy as the successor of the one before it, in this wallet. */
+export function policyChangeHash(wallet: Uint8Array, previous: Policy, next: Policy): Uint8Array {
+  return schnorr.utils.taggedHash('hoarfrost/policy-change', wallet, policyHash(previous), policyHash(next));
+}
+
+export function policyCeremonyHash(
+  wallet: Uint8Array,
+  previous: Policy,
+  next: Policy,
+  ceremony: Uint8Array,
+): Uint8Array {
+  const change = policyChangeHash(wallet, previous, next);
+  return schnorr.utils.taggedHash('hoarfrost/policy-ceremony', ceremony, change);
+}
+
+/**
+ * The policy that `signed` makes of `previous`. `WrongVersion` unless it is the next one, `WrongNetwork`, `Unauthorised` if a
+ * signature is bad or the ones that are there do not reach.
+ */
+export function nextPolicy(
+  verify: Verify,
+  keys: PolicyKeys,
+  previous: Policy,
+  { document, epoch, device, recovery, ceremony }: SignedPolicy,
+): Policy {
+  const next = decodePolicy(document);
+  ensure(next.version === previous.version + 1, 'WrongVersion', { detail: 'policy' });
+  const change = compare(previous, next);
+  const hash = policyChangeHash(keys.wallet, previous, next);
+  const deviceKey = device === null ? null : keys.device(epoch);
+  const good =
+    (device === null || (deviceKey !== null && verify(deviceKey, hash, device))) &&
+    (recovery === null || verify(keys.recovery, hash, recovery)) &&
+    (ceremony === null ||
+      verify(
+        keys.cosigner,
+        policyCeremonyHash(keys.wallet, previous, next, ceremony.id),
+        ceremony.signature,
+      ));
+  ensure(good, 'Unauthorised', { detail: 'policy signature' });
+  const reaches =
+    device !== null
+      ? change === 'tighter' || recovery !== null || ceremony !== null
+      : recovery !== null && isFreezeOf(previous, next);
+  ensure(reaches, 'Unauthorised', { detail: `policy is ${change}` });
+  return next;
+}
+
+function isFreezeOf(previous: Policy, next: Policy): boolean {
+  const frozen = encodePolicy({ ...previous, version: next.version, frozen: true });
+  return String(encodePolicy(next)) === String(frozen);
+}
