@@ -6,9 +6,10 @@
  */
 import { hex } from '@scure/base';
 import type { ChainSource } from '../chain/source.ts';
-import { equalVar } from '../crypto/hash.ts';
+import { equalVar, taggedHash } from '../crypto/hash.ts';
+import { blob, bytes, encode, option, struct, text, time, u64 } from '../protocol/codec.ts';
 import { type ErrorCode, ensure, HoarfrostError, isHoarfrostError } from '../protocol/errors.ts';
-import { RESUME_PRESSED_MS } from '../protocol/limits.ts';
+import { PSBT_MAX, RESUME_PRESSED_MS } from '../protocol/limits.ts';
 import type { WireVerdict } from '../protocol/messages.ts';
 import { attemptToSign, mayPass, type SigningParts } from './attempt.ts';
 import type { Database } from './database.ts';
@@ -24,6 +25,8 @@ export interface PaymentRecord {
   readonly createdAt: number;
   /** The last press; a row that was once pressed is kept over restarts. */
   readonly pressedAt: number | null;
+  /** The vault's seal over that press: a row that somebody else wrote is no press. */
+  readonly press: Bytes | null;
   readonly address: string;
   readonly amount: bigint;
   readonly fee: bigint;
@@ -118,6 +121,7 @@ export class Payments {
       state: 'requested',
       createdAt: env.now(),
       pressedAt: null,
+      press: null,
       address: wanted.address,
       feeRate: wanted.feeRate,
       attempt: null,
@@ -147,7 +151,10 @@ export class Payments {
         (other) => other.id !== id && isUnderWay(other) && other.spends.some((o) => spends.has(o)),
       );
       ensure(!rival, 'InsufficientFunds', { detail: 'coins of another payment' });
-      await this.#save({ ...row, state, pressedAt: this.#parts.env.now(), error: null });
+      if (row.pressedAt !== null) await this.#ensurePressed(row);
+      const pressedAt = this.#parts.env.now();
+      const press = await this.#parts.vault.vouch(pressHash({ ...row, pressedAt }));
+      await this.#save({ ...row, state, pressedAt, press, error: null });
       this.#run(id);
     }
     return this.get(id);
@@ -217,6 +224,7 @@ export class Payments {
 
   async #sign(row: PaymentRecord): Promise<void> {
     const { env } = this.#parts;
+    await this.#ensurePressed(row);
     const outcome = await attemptToSign(this.#parts, row, async (attempt) => {
       await this.#save({ ...row, state: 'attempted', attempt });
     });
@@ -239,6 +247,10 @@ export class Payments {
         await this.#save({ ...now, state: 'failed', error: 'PolicyRefused', verdict: outcome.verdict });
         return;
     }
+  }
+
+  #ensurePressed(row: PaymentRecord): Promise<void> {
+    return this.#parts.vault.ensureOurs(pressHash(row), row.press ?? new Uint8Array());
   }
 
   async #broadcast(row: PaymentRecord): Promise<void> {
@@ -271,3 +283,18 @@ export function progressOf(row: PaymentRecord): PaymentProgress {
 function isUnderWay(row: PaymentRecord): boolean {
   return row.state === 'pressed' || row.state === 'attempted' || row.state === 'signed';
 }
+
+/** What was shown and pressed: 32 bytes. */
+function pressHash(row: PaymentRecord): Bytes {
+  return taggedHash('hoarfrost/press', encode(pressed, row));
+}
+
+const pressed = struct({
+  id: text(32),
+  pressedAt: option(time),
+  address: text(100),
+  amount: u64,
+  psbt: blob(PSBT_MAX),
+  digest: bytes(32),
+  txid: text(64),
+});

@@ -18,6 +18,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 const DEVICE = 1;
 const PASSWORD_MIN = 8;
 const NONCE = 12;
+const NOTHING = Secret.own(new Uint8Array(0));
 
 export interface VaultContext {
   /** 32 bytes: the wallet's name between its parties. */
@@ -151,6 +152,25 @@ export class Vault {
     }
   }
 
+  /** A seal over `hash` that nobody can make without the data key: what stands in the open was put there by us. */
+  async vouch(hash: Bytes): Promise<Bytes> {
+    return aeadSeal(this.#unlocked(), NOTHING, this.#vouched(hash));
+  }
+
+  /** Throws `VaultDamaged` unless `seal` is ours, over this hash. */
+  async ensureOurs(hash: Bytes, seal: Bytes): Promise<void> {
+    const key = this.#unlocked();
+    try {
+      await aeadOpen(key, seal, this.#vouched(hash));
+    } catch (cause) {
+      throw new HoarfrostError('VaultDamaged', { detail: 'seal', cause });
+    }
+  }
+
+  #vouched(hash: Bytes): Bytes {
+    return concat(aad(this.#record, 'vouch'), hash);
+  }
+
   #unlocked(): CryptoKey {
     ensure(this.#key !== null, 'Locked');
     return this.#key;
@@ -192,7 +212,7 @@ const label = struct({
 
 function aad(
   record: Pick<VaultRecord, 'version' | 'kdf' | 'wallet' | 'shareId' | 'network' | 'epoch'>,
-  what: 'data-key' | 'share' | 'host' | 'channel',
+  what: 'data-key' | 'share' | 'host' | 'channel' | 'vouch',
 ): Bytes {
   try {
     return encode(label, { what, ...record });

@@ -260,7 +260,7 @@ const WORDS: Record<ErrorCode, ErrorWords> = {
     next: 'Open it from the toolbar.',
   },
   VaultDamaged: {
-    happened: 'What this browser stored of its share cannot be read.',
+    happened: 'Something that this browser stored was damaged or changed.',
     safe: 'Your words and your cosigner still hold two of the three shares.',
     next: 'Do not delete anything. Restart the browser and try again.',
   },

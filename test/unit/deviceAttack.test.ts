@@ -7,6 +7,7 @@ import { load } from '../../src/crypto/load.ts';
 import type { Secret } from '../../src/crypto/secret.ts';
 import type { Signer } from '../../src/crypto/signer.ts';
 import { Connection } from '../../src/device/connection.ts';
+import type { PaymentRecord } from '../../src/device/payments.ts';
 import type { PaymentProgress } from '../../src/device/port.ts';
 import { receiptHash } from '../../src/frost/proofs.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
@@ -192,6 +193,58 @@ describe('a cosigner that stalls', () => {
     await worker.call('press', { request });
     expect(await settled(worker, request)).toMatchObject({ state: 'broadcast', error: null });
     expect(failures).toBe(2);
+    worker.kill();
+  });
+});
+
+describe('profile files: a row that somebody wrote without the password', () => {
+  const rowsOf = async () => (await databaseOf(profile)).all('requests');
+  const put = async (row: PaymentRecord) =>
+    (await databaseOf(profile)).write([{ store: 'requests', key: row.id, value: row }]);
+
+  /** Two payments, of which the first was pressed just before the worker died. */
+  async function pressedAndDrafted(): Promise<[PaymentRecord, PaymentRecord]> {
+    const worker = await Worker.start(profile, { death: { by: 'write', at: 3, when: 'after' } });
+    const other = await draft(worker, 15_000n);
+    const { request } = await draft(worker);
+    await worker.call('press', { request }).catch(() => {});
+    const rows = await rowsOf();
+    const of = (id: string) => rows.find((row) => row.id === id)!;
+    expect(of(request).state).toBe('pressed');
+    return [of(request), of(other.request)];
+  }
+
+  const changes: [string, (mine: PaymentRecord, other: PaymentRecord) => PaymentRecord][] = [
+    ['a draft that was never pressed', ({ pressedAt }, other) => ({ ...other, state: 'pressed', pressedAt })],
+    [
+      'with the seal of another press',
+      ({ pressedAt, press }, other) => ({ ...other, state: 'pressed', pressedAt, press }),
+    ],
+    ['another payment under the press', (mine, { psbt, digest, txid }) => ({ ...mine, psbt, digest, txid })],
+    ['an old press made new', (mine) => ({ ...mine, pressedAt: mine.pressedAt! + 1 })],
+  ];
+  test.each(changes)('VaultDamaged: %s is not signed', async (_name, change) => {
+    const forged = change(...(await pressedAndDrafted()));
+    for (const { id } of await rowsOf())
+      await (await databaseOf(profile)).write([{ store: 'requests', key: id, value: null }]);
+    await put(forged);
+    profile.clock.pass(10);
+    let asked = 0;
+    onWire(async ({ kind }, really) => {
+      if (kind === 'sign') asked++;
+      return really();
+    });
+    const worker = await Worker.start(profile);
+    expect(await settled(worker, forged.id)).toMatchObject({ state: 'failed', error: 'VaultDamaged' });
+    expect(asked).toBe(0);
+    worker.kill();
+  });
+
+  test('VaultDamaged: what asks again is pressed as it was shown, or not at all', async () => {
+    const [mine] = await pressedAndDrafted();
+    await put({ ...mine, state: 'requested', address: `${mine.address.slice(0, -1)}x` });
+    const worker = await Worker.start(profile);
+    await expect(worker.call('press', { request: mine.id })).rejects.toMatchObject({ code: 'VaultDamaged' });
     worker.kill();
   });
 });

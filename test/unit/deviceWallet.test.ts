@@ -55,6 +55,7 @@ const payment = (change: Partial<PaymentRecord>): PaymentRecord => ({
   state: 'broadcast',
   createdAt: 1,
   pressedAt: 9_000_000,
+  press: null,
   address: 'somebody',
   amount: 700n,
   fee: 30n,
