@@ -130,9 +130,13 @@ describe('repair', () => {
         const said = decode(epochRecord, record);
         return i === 0 ? encode(epochRecord, { ...said, sealed: new Uint8Array(80) }) : record;
       });
-      const { share } = await recoverAtEpoch(signer, after.words.privateKey, after.born.certificate, [
-        gutted,
-      ]);
+      const copies = [gutted];
+      const { result, left } = await secretsOf(() =>
+        recoverAtEpoch(signer, after.words.privateKey, after.born.certificate, copies),
+      );
+      const { share } = result as { share: Secret };
+      expect(left).toHaveLength(1);
+      expect(left[0]).toBe(share);
       expect(share.expose()).toEqual(after.holders[2].share.expose());
     }
   });
