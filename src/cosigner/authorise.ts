@@ -6,6 +6,7 @@ import { parsePsbt } from '../bitcoin/psbt.ts';
 import { COMPLETED_BY_OTHERS, type InputToSign, sighashes, WHOLE_TRANSACTION } from '../bitcoin/sighash.ts';
 import { type Summary, summarise, summaryDigest } from '../bitcoin/summary.ts';
 import { equalVar, taggedHash } from '../crypto/hash.ts';
+import { checkCommitments } from '../frost/signing.ts';
 import { encodePolicy, type Policy } from '../policy/document.ts';
 import {
   type Evaluation,
@@ -68,6 +69,7 @@ export async function authorise(
   ensure(new Set(commitments.map(String)).size === commitments.length, 'AttemptReused', {
     detail: 'pair twice',
   });
+  checkCommitments(cosigner.signer, asked.commitments);
 
   return store.withWallet(record.id, async (tx) => {
     ensure(tx.wallet.epoch === asked.epoch, 'EpochStale');

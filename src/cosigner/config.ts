@@ -7,8 +7,10 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { HoarfrostError } from '../protocol/errors.ts';
 import { NETWORKS, type Network } from '../protocol/networks.ts';
+import type { BackupSecret } from './backup.ts';
 import type { Limits } from './limits.ts';
 import { LOG_LEVELS, type LogLevel } from './log.ts';
+import { readStoreSetting, type StoreSetting } from './stores/open.ts';
 
 /** Where the chain is read: what `openChain` makes a source of. */
 export type ChainSetting =
@@ -25,6 +27,24 @@ interface Setting {
 
 const SETTINGS = {
   data: { name: 'data', value: 'FOLDER', help: 'keys and database of this cosigner', usual: 'cosigner-data' },
+  store: {
+    name: 'store',
+    value: 'STORE',
+    help: 'sqlite (in the data folder) or postgres://USER:PASSWORD@HOST:PORT/DATABASE (for several instances)',
+    usual: 'sqlite',
+  },
+  keys: {
+    name: 'keys',
+    value: 'FOLDER',
+    help: 'keys of the shares, one folder for all instances, if not in the data folder',
+  },
+  backup: { name: 'backup', value: 'FILE', help: 'the backup to write or to read' },
+  backupKey: { name: 'backup-key', value: 'FILE', help: '32 random bytes that backups are encrypted with' },
+  backupPassphrase: {
+    name: 'backup-passphrase',
+    value: 'FILE',
+    help: 'instead of a key: one line of at least 12 characters',
+  },
   network: { name: 'network', value: 'NAME', help: `one of ${NETWORKS.join(', ')}`, usual: 'regtest' },
   host: { name: 'host', value: 'ADDRESS', help: 'address to listen on', usual: '127.0.0.1' },
   port: { name: 'port', value: 'NUMBER', help: 'port to listen on; 0 takes a free one', usual: '9737' },
@@ -76,6 +96,9 @@ export const COMMANDS = {
   serve: 'run the cosigner (the default)',
   init: 'make the data folder with its keys, and print what they are',
   token: 'print a fresh one-time pairing link, and when it ends',
+  backup: 'write all of the store, encrypted, to a new file; the keys of the shares are not in it',
+  restore: 'fill an empty store with a backup; what came after it is void',
+  'verify-backup': 'read a whole backup, and say what is in it',
 } as const;
 export type Command = keyof typeof COMMANDS;
 
@@ -84,7 +107,7 @@ export interface Config {
   help: boolean;
   printPairing: boolean;
   dataFolder: string;
-  databaseFile: string;
+  store: StoreSetting;
   keyFolder: string;
   network: Network;
   host: string;
@@ -106,12 +129,18 @@ export interface ServeConfig {
   limits: Pick<Limits, 'addressConnections' | 'addressOpens' | 'openEnrolments'>;
 }
 
+/** What only the commands about backups need. */
+export interface BackupConfig {
+  path: string;
+  secret: BackupSecret;
+}
+
 type Values = (name: SettingName) => string | undefined;
 
 export function readConfig(
   args: readonly string[],
   env: NodeJS.ProcessEnv,
-): Config & { serve(): ServeConfig } {
+): Config & { serve(): ServeConfig; backup(): BackupConfig } {
   const { command, flags } = readFlags(args);
   const values: Values = (setting) => {
     const { name, usual }: Setting = SETTINGS[setting];
@@ -124,14 +153,15 @@ export function readConfig(
     help: flags.help === true,
     printPairing: flags['print-pairing'] === true,
     dataFolder,
-    databaseFile: join(dataFolder, 'cosigner.sqlite'),
-    keyFolder: join(dataFolder, 'epoch-keys'),
+    store: storeSetting(values, join(dataFolder, 'cosigner.sqlite')),
+    keyFolder: resolve(values('keys') ?? join(dataFolder, 'epoch-keys')),
     network: oneOf(values, 'network', NETWORKS),
     host: required(values, 'host'),
     port: integer(values, 'port', 0, 65_535),
     public: publicAddress(values),
     tokenLifetimeMs: integer(values, 'tokenLifetime', 1, 60 * 24 * 7) * 60_000,
     logLevel: oneOf(values, 'logLevel', LOG_LEVELS),
+    backup: () => ({ path: resolve(required(values, 'backup')), secret: backupSecret(values) }),
     serve: () => ({
       cert: file(values, 'tlsCert'),
       key: file(values, 'tlsKey'),
@@ -223,6 +253,23 @@ function file(values: Values, setting: SettingName): Buffer {
     if (e instanceof HoarfrostError) throw e;
     throw bad(SETTINGS[setting].name, 'file cannot be read');
   }
+}
+
+function storeSetting(values: Values, path: string): StoreSetting {
+  const setting = readStoreSetting(required(values, 'store'), path);
+  if (setting === null) throw bad('store', 'sqlite or postgres://USER:PASSWORD@HOST:PORT/DATABASE');
+  return setting;
+}
+
+function backupSecret(values: Values): BackupSecret {
+  const key = values('backupKey');
+  const passphrase = values('backupPassphrase');
+  if ((key === undefined) === (passphrase === undefined)) {
+    throw bad('backup-key', 'either this or backup-passphrase must be set');
+  }
+  return key === undefined
+    ? { kind: 'passphrase', path: resolve(passphrase!) }
+    : { kind: 'keyFile', path: resolve(key) };
 }
 
 function publicAddress(values: Values): { host: string; port: number } | null {

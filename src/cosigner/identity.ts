@@ -3,6 +3,7 @@
  * Both live in files of the data folder, never in the database or its backups.
  */
 import { join } from 'node:path';
+import { taggedHash } from '../crypto/hash.ts';
 import type { Random } from '../crypto/random.ts';
 import { Secret } from '../crypto/secret.ts';
 import type { Signer } from '../crypto/signer.ts';
@@ -41,6 +42,11 @@ export async function openIdentity(
   } finally {
     noise.wipe();
   }
+}
+
+/** Both keys in one hash: whose a store or a backup is. */
+export function identityName({ hostKey, noise }: Pick<Identity, 'hostKey' | 'noise'>): Bytes {
+  return taggedHash('hoarfrost/cosigner', hostKey, noise.publicKey);
 }
 
 async function keyFile(path: string, mayCreate: boolean, random: Random): Promise<Secret> {

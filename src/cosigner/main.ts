@@ -1,23 +1,31 @@
 /** `npm run cosigner`: reads the settings, opens the parts, and serves until told to stop. */
-import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { load } from '../crypto/load.ts';
 import { systemRandom } from '../crypto/random.ts';
-import { isHoarfrostError } from '../protocol/errors.ts';
+import { ensure, isHoarfrostError } from '../protocol/errors.ts';
+import { type BackupContents, type BackupParts, backup, restore, verifyBackup } from './backup.ts';
 import { openChain } from './chain.ts';
 import { watchHeight } from './chainWatch.ts';
 import { systemClock } from './clock.ts';
-import { type Config, helpText, readConfig, type ServeConfig } from './config.ts';
+import {
+  type BackupConfig,
+  type Command,
+  type Config,
+  helpText,
+  readConfig,
+  type ServeConfig,
+} from './config.ts';
 import type { Cosigner } from './cosigner.ts';
-import { type Identity, openIdentity } from './identity.ts';
+import { type Identity, identityName, openIdentity } from './identity.ts';
 import { openKeyFolder } from './keywrap.ts';
 import { Limiter, USUAL_LIMITS } from './limits.ts';
 import { Listener } from './listener.ts';
 import { createLog } from './log.ts';
 import { Metrics } from './metrics.ts';
+import { Policies } from './policies.ts';
 import type { Store } from './store.ts';
-import { openSqlite } from './stores/sqlite.ts';
+import { openStore } from './stores/open.ts';
 import { issueToken, pairingUri, TokenUse } from './tokens.ts';
 import { Wallets } from './wallet.ts';
 
@@ -25,9 +33,16 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 
 async function openFolder(config: Config): Promise<{ identity: Identity; store: Store }> {
   await mkdir(config.dataFolder, { recursive: true, mode: 0o700 });
-  const fresh = !existsSync(config.databaseFile);
-  const identity = await openIdentity(config.dataFolder, fresh, await load(), systemRandom);
-  return { identity, store: openSqlite(config.databaseFile) };
+  const store = await openStore(config.store);
+  try {
+    const fresh = !(await store.bound());
+    const identity = await openIdentity(config.dataFolder, fresh, await load(), systemRandom);
+    await store.bind(identityName(identity), systemRandom(16));
+    return { identity, store };
+  } catch (e) {
+    await store.close();
+    throw e;
+  }
 }
 
 async function sayPairing(config: Config, port: number, identity: Identity, store: Store): Promise<void> {
@@ -54,6 +69,38 @@ async function token(config: Config): Promise<void> {
   }
 }
 
+type BackupCommand = Extract<Command, 'backup' | 'restore' | 'verify-backup'>;
+
+async function aboutBackup(command: BackupCommand, config: Config, { path, secret }: BackupConfig) {
+  const identity = await openIdentity(config.dataFolder, false, await load(), systemRandom);
+  const parts: BackupParts = {
+    identity,
+    network: config.network,
+    random: systemRandom,
+    signer: await load(),
+    keyWrap: await openKeyFolder(config.keyFolder, systemRandom),
+    now: systemClock.now,
+  };
+  if (command === 'verify-backup') return sayContents(await verifyBackup(parts, path, secret));
+  const store = await openStore(config.store);
+  try {
+    if (command === 'backup') {
+      await backup(store, parts, path, secret);
+      sayContents(await verifyBackup(parts, path, secret));
+    } else sayContents(await restore(store, parts, path, secret));
+  } finally {
+    await store.close();
+  }
+}
+
+function sayContents({ takenAt, wallets, openShares, rows }: BackupContents): void {
+  say(`taken ${new Date(takenAt).toISOString()}`);
+  for (const [table, count] of rows) say(`${table} ${count}`);
+  say(`shares that open ${openShares} of ${wallets}`);
+  // Those wallets must be repaired: their devices do it with the words.
+  ensure(openShares === wallets, 'ShareUnrecoverable', { detail: `${wallets - openShares} of ${wallets}` });
+}
+
 async function serve(config: Config, settings: ServeConfig): Promise<void> {
   const log = createLog(config.logLevel, systemClock, (line) => process.stderr.write(line));
   const { identity, store } = await openFolder(config);
@@ -71,6 +118,7 @@ async function serve(config: Config, settings: ServeConfig): Promise<void> {
     limiter: new Limiter({ ...USUAL_LIMITS, ...settings.limits }, systemClock),
     tokenUse: new TokenUse(),
     wallets: new Wallets(),
+    policies: new Policies(),
   };
   const listener = await Listener.open(cosigner, { ...settings, host: config.host, port: config.port });
   const stopWatching = watchHeight(cosigner.chain, settings.chainPollMs, log, (height) => {
@@ -112,6 +160,7 @@ async function main(): Promise<void> {
   if (config.help) process.stdout.write(helpText());
   else if (config.command === 'init') await init(config);
   else if (config.command === 'token') await token(config);
+  else if (config.command !== 'serve') await aboutBackup(config.command, config, config.backup());
   else await serve(config, config.serve());
 }
 

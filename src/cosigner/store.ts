@@ -135,22 +135,23 @@ export interface Store {
   checkToken(hash: Bytes, now: number): Promise<void>;
   /** Whether nobody is enrolled and nobody can be. */
   awaitsFirstToken(now: number): Promise<boolean>;
-  hasWallets(): Promise<boolean>;
-
+  /** Whether it is anybody's yet. */
+  bound(): Promise<boolean>;
   /**
-   * Says whose store this is, once; all instances beside each other are one cosigner. `ledger` is 16 random bytes, taken the
+   * Says whose store this is, once: instances beside each other are one cosigner. `ledger` is 16 random bytes, taken the
    * first time. `BadConfiguration` if it is another cosigner's.
    */
   bind(identity: Bytes, ledger: Bytes): Promise<void>;
+  ledger(): Promise<Bytes>;
   /**
    * What was committed lately may be gone: takes up the new `ledger`, counts all windows as full from `at` back, and voids
-   * the tokens, for those that were used may look unused again.
+   * tokens and waiting payments, for those that were used or cancelled may look fresh again.
    */
   declareLoss(ledger: Bytes, at: number): Promise<void>;
   /** All that a backup holds, at one moment. Answers the version of the schema. */
   dump(visit: (rows: Rows) => Promise<void>): Promise<number>;
   /** Takes all of a dump or nothing, and declares the loss. `WalletExists` unless the store is empty. */
-  fill(rows: AsyncIterable<Rows>, ledger: Bytes, at: number): Promise<void>;
+  fill(rows: () => AsyncIterable<Rows>, ledger: Bytes, at: number): Promise<void>;
   /** Wallets whose keygen began at `since` or later. */
   enrolledSince(since: number): Promise<number>;
 

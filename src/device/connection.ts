@@ -43,6 +43,8 @@ interface Waiting {
 export class Connection {
   /** Names this very connection: what proofs sign. */
   readonly handshakeHash: Bytes;
+  /** What the hello called the cosigner's ledger: attempts name it. */
+  ledger: Bytes = new Uint8Array(16);
   /** By the monotonic clock. */
   readonly openedAt: number;
   /** Resolves, never rejects, once nothing more can be asked. */
@@ -91,6 +93,7 @@ export class Connection {
         'hello',
       );
       ensure(hello.version === PROTOCOL_VERSION, 'WrongVersion');
+      connection.ledger = hello.ledger;
       return { connection, hello };
     } catch (e) {
       if (connection === undefined) detach(socket);

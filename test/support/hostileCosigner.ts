@@ -23,6 +23,7 @@ export const helloAnswer: AnswerOf<'hello'> = {
   version: PROTOCOL_VERSION,
   enrolled: true,
   epoch: 0,
+  ledger: new Uint8Array(16),
   policyVersion: 1,
   time: 0,
 };

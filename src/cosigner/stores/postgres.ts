@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { DatabaseError, Pool, type PoolClient, type QueryResult } from 'pg';
+import { DatabaseError, Pool, type PoolClient, type QueryResult, types } from 'pg';
 import { type Random, systemRandom } from '../../crypto/random.ts';
 import { ensure, HoarfrostError } from '../../protocol/errors.ts';
 import { type Clock, systemClock } from '../clock.ts';
@@ -105,6 +105,7 @@ class Postgres implements Database {
         // The server has its say first; this is for one that says nothing more.
         query_timeout: STATEMENT_DEADLINE_MS + 1000,
         keepAlive: true,
+        types: { getTypeParser },
         application_name: 'hoarfrost-cosigner',
       });
       // Of an idle connection: the pool has dropped it already.
@@ -286,7 +287,7 @@ class Postgres implements Database {
   async #adopt(client: PoolClient, timeline: number): Promise<void> {
     await query(client, 'BEGIN');
     const { rows } = await query(client, 'SELECT timeline FROM cosigner FOR UPDATE');
-    const known = rows[0]!.timeline as string | null;
+    const known = rows[0]!.timeline as bigint | null;
     if (known === null || Number(known) !== timeline) {
       if (known !== null && !this.#setting.losesNothing) {
         await declareLoss(sqlOn(client), this.#random(16), this.#clock.now());
@@ -314,6 +315,12 @@ class Postgres implements Database {
     return sleep(most / 2 + Math.random() * (most / 2));
   }
 }
+
+/** All integers come as bigint, so that no amount passes through a float. */
+const getTypeParser = ((type: number, format?: 'text') =>
+  type === types.builtins.INT8 || type === types.builtins.NUMERIC
+    ? BigInt
+    : types.getTypeParser(type, format)) as typeof types.getTypeParser;
 
 /** The server's timeline, once it is one to rely on. */
 async function check(client: PoolClient): Promise<number> {

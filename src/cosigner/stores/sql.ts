@@ -16,7 +16,7 @@ import type {
 } from '../store.ts';
 import { NOT_BACKED_UP, NUMBERED } from './schema.ts';
 
-/** One transaction. Statements name their values `?`, in order; integers come as bigint or as decimal text. */
+/** One transaction. Statements name their values `?`, in order; integers come as bigint. */
 export interface Sql {
   all(sql: string, values?: readonly Value[]): Promise<Record<string, unknown>[]>;
   /** Rows changed. */
@@ -104,8 +104,12 @@ export class SqlStore implements Store {
     );
   }
 
-  hasWallets(): Promise<boolean> {
-    return this.#db.read(async (sql) => (await sql.all('SELECT 1 FROM wallet LIMIT 1')).length > 0);
+  bound(): Promise<boolean> {
+    return this.#db.read(async (sql) => {
+      const bound = 'SELECT 1 FROM cosigner WHERE identity IS NOT NULL';
+      // A store of before it was written down.
+      return (await sql.all(`${bound} UNION ALL SELECT 1 FROM wallet LIMIT 1`)).length > 0;
+    });
   }
 
   bind(identity: Bytes, ledger: Bytes): Promise<void> {
@@ -116,6 +120,10 @@ export class SqlStore implements Store {
       else
         ensure(equalVar(known, identity), 'BadConfiguration', { detail: 'data: keys of another cosigner' });
     });
+  }
+
+  ledger(): Promise<Bytes> {
+    return this.#db.read(async (sql) => ledgerOf((await sql.all('SELECT ledger FROM cosigner'))[0]));
   }
 
   declareLoss(ledger: Bytes, at: number): Promise<void> {
@@ -133,13 +141,13 @@ export class SqlStore implements Store {
     });
   }
 
-  fill(rows: AsyncIterable<Rows>, ledger: Bytes, at: number): Promise<void> {
+  fill(rows: () => AsyncIterable<Rows>, ledger: Bytes, at: number): Promise<void> {
     return this.#db.write(null, async (sql) => {
       ensure((await sql.all('SELECT 1 FROM wallet LIMIT 1')).length === 0, 'WalletExists', {
         detail: 'store: not empty',
       });
       const tables = await this.#backedUp(sql);
-      for await (const { table, columns, rows: page } of rows) {
+      for await (const { table, columns, rows: page } of rows()) {
         const known = tables.get(table);
         ensure(known !== undefined && columns.every((column) => known.includes(column)), 'BadEncoding', {
           detail: 'backup: unknown column',
@@ -192,7 +200,7 @@ async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> 
     nextReceive: Number(row.next_receive),
     nextChange: Number(row.next_change),
     bornAt: Number(row.begun_at),
-    ledger: blobOf(whole!.ledger) ?? new Uint8Array(16),
+    ledger: ledgerOf(whole),
     lostAt: lostAt >= Number(row.begun_at) ? lostAt : null,
   };
 
@@ -223,12 +231,12 @@ async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> 
       if (outpoints.length === 0) return new Map();
       const text = `SELECT outpoint, amount FROM reserve WHERE wallet = ? AND outpoint IN ${tuples(1, outpoints.length)}`;
       const rows = await sql.all(text, [id, ...outpoints]);
-      return new Map(rows.map(({ outpoint, amount }) => [outpoint as string, BigInt(amount as string)]));
+      return new Map(rows.map(({ outpoint, amount }) => [outpoint as string, amount as bigint]));
     },
 
     async chargedSince(since) {
       const text = 'SELECT coalesce(sum(amount), 0) AS total FROM charge WHERE wallet = ? AND at >= ?';
-      return BigInt((await one(text, [id, since]))!.total as string);
+      return (await one(text, [id, since]))!.total as bigint;
     },
 
     async lastReceipt() {
@@ -319,10 +327,11 @@ async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> 
   };
 }
 
-/** What was forgotten can be neither told from what never was nor counted: so no old request, full windows, no old token. */
+/** What was forgotten can be neither told from what never was nor counted: see `Store.declareLoss`. */
 export async function declareLoss(sql: Sql, ledger: Bytes, at: number): Promise<void> {
   await sql.run('UPDATE cosigner SET ledger = ?, lost_at = ?', [ledger, at]);
   await sql.run('DELETE FROM token WHERE wallet IS NULL');
+  await sql.run('DELETE FROM record WHERE kind = ?', ['hold']);
 }
 
 /** A used token answers as one that never was. */
@@ -336,6 +345,11 @@ async function checkToken(sql: Sql, hash: Bytes, now: number, lock: string): Pro
 function tuples(count: number, width: number): string {
   const tuple = `(${Array(width).fill('?').join(', ')})`;
   return Array(count).fill(tuple).join(', ');
+}
+
+/** Zeros before the store was bound. */
+function ledgerOf(row: Record<string, unknown> | undefined): Bytes {
+  return blobOf(row?.ledger) ?? new Uint8Array(16);
 }
 
 function receiptOf(row: Record<string, unknown>): StoredReceipt {
