@@ -1,0 +1,373 @@
+/** The policy in full as a device meets it: over the wire, against the real store and the real signer. */
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { parsePsbt } from '../../src/bitcoin/psbt.ts';
+import { parseTransaction, txidOf } from '../../src/bitcoin/transaction.ts';
+import { type Clock, steadyClock } from '../../src/cosigner/clock.ts';
+import { load } from '../../src/crypto/load.ts';
+import { systemRandom } from '../../src/crypto/random.ts';
+import type { Secret } from '../../src/crypto/secret.ts';
+import { encodePolicy, type Policy, policyHash } from '../../src/policy/document.ts';
+import { HELD_FOR_MS } from '../../src/policy/evaluate.ts';
+import { policyCeremonyHash, policyChangeHash, signedPolicy } from '../../src/policy/versions.ts';
+import { decode, encode } from '../../src/protocol/codec.ts';
+import { type Receipt, receiptBody, signBody } from '../../src/protocol/messages.ts';
+import {
+  addressOf,
+  askToSign,
+  attemptOf,
+  Client,
+  coinsOf,
+  finish,
+  newDevice,
+  PAYEE,
+  payment,
+  policyOf,
+  type Running,
+  removeFolder,
+  START,
+  signRequest,
+  startCosigner,
+  type TestDevice,
+  testFolder,
+} from '../support/cosigner.ts';
+
+type Bytes = Uint8Array<ArrayBuffer>;
+const code = (name: string) => expect.objectContaining({ code: name });
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+let folder: string;
+let running: Running;
+let device: TestDevice;
+let client: Client;
+let now = START;
+const clock: Clock = { now: () => now, monotonic: () => performance.now() };
+
+beforeEach(() => {
+  now = START;
+  folder = testFolder();
+});
+afterEach(async () => {
+  await running.stop();
+  removeFolder(folder);
+});
+async function born(policy: Partial<Policy> = {}, at = clock): Promise<void> {
+  running = await startCosigner({ folder, clock: at });
+  ({ device, client } = await newDevice(running, policyOf(policy)));
+}
+async function restart(): Promise<void> {
+  await running.stop();
+  running = await startCosigner({ folder, clock });
+  client = await Client.connect(addressOf(running), device.noise);
+}
+
+const bodyOf = async (psbt: Bytes) => (await attemptOf(client, device, psbt)).body;
+const ask = async <K extends 'signed' | 'refused' | 'deferred'>(psbt: Bytes, kind: K) =>
+  client.ask(await signRequest(client, device, await bodyOf(psbt)), kind);
+const pay = (amount: bigint, coins = coinsOf(1, 900_000n)) => payment(device, { amount, coins });
+const evaluated = async (psbt: Bytes) => (await client.ask({ kind: 'evaluate', psbt }, 'evaluated')).verdict;
+const current = async () => client.ask({ kind: 'policy' }, 'policy');
+const verdictOf = ({ body }: Receipt) => decode(receiptBody, body).verdict;
+
+type Signature = 'device' | 'recovery' | 'ceremony';
+async function change(previous: Policy, next: Policy, by: Signature[]): Promise<Receipt> {
+  const signer = await load();
+  const sign = (key: Secret, hash: Uint8Array) =>
+    Uint8Array.from(signer.schnorrSign(key, hash, systemRandom(32)));
+  const { wallet } = device.keys;
+  const hash = policyChangeHash(wallet, previous, next);
+  const id = systemRandom(32);
+  const statement = policyCeremonyHash(wallet, previous, next, id);
+  const signed = encode(signedPolicy, {
+    document: encodePolicy(next),
+    epoch: 0,
+    device: by.includes('device') ? sign(device.share, hash) : null,
+    recovery: by.includes('recovery') ? sign(device.recoveryHost, hash) : null,
+    ceremony: by.includes('ceremony')
+      ? { id, signature: sign(running.cosigner.identity.host, statement) }
+      : null,
+  });
+  return (await client.ask({ kind: 'changePolicy', signed }, 'done')).receipt;
+}
+
+describe('a payment that waits', () => {
+  const hold = { above: 100_000n, delay: BigInt(DAY) };
+
+  test('gets a ticket and no share, nothing is charged, and after the delay a fresh attempt is signed', async () => {
+    await born({ hold });
+    const psbt = pay(200_000n);
+    expect(await evaluated(psbt)).toEqual({ kind: 'waits', until: START + DAY, rule: 'hold' });
+    const attempted = await attemptOf(client, device, psbt);
+    const deferred = await client.ask(await signRequest(client, device, attempted.body), 'deferred');
+    expect(deferred.until).toBe(START + DAY);
+    expect(verdictOf(deferred.receipt)).toEqual({ kind: 'waits', until: START + DAY, rule: 'hold' });
+    expect((await current()).spentInWindows).toEqual([0n]);
+    // Asked again, by a fresh attempt, after a restart: the same ticket and receipt.
+    now += HOUR;
+    await restart();
+    expect(await ask(psbt, 'deferred')).toEqual(deferred);
+    expect((await client.ask({ kind: 'holds' }, 'holds')).holds).toEqual([
+      {
+        ticket: deferred.ticket,
+        spend: Uint8Array.from(parsePsbt(psbt).txid),
+        loss: 200_500n,
+        until: START + DAY,
+      },
+    ]);
+    now = START + DAY - 1;
+    expect(await ask(psbt, 'deferred')).toEqual(deferred);
+    now = START + DAY;
+    expect(await evaluated(psbt)).toMatchObject({ kind: 'signs' });
+    const fresh = await attemptOf(client, device, psbt);
+    await finish(client, device, fresh, await askToSign(client, device, fresh.body));
+    expect((await current()).spentInWindows).toEqual([200_500n]);
+    // Another payment of the same size waits for itself.
+    await ask(pay(200_000n), 'deferred');
+  });
+
+  test('no commitment was used by waiting: the same ones may be asked with again', async () => {
+    await born({ hold });
+    const body = await bodyOf(pay(200_000n));
+    const asked = await signRequest(client, device, body);
+    await client.ask(asked, 'deferred');
+    now += DAY;
+    expect(decode(signBody, body).commitments).toHaveLength(1);
+    await client.ask(asked, 'signed');
+  });
+
+  test('is cancelled by its ticket, and then waits from the beginning', async () => {
+    await born({ hold });
+    const psbt = pay(200_000n);
+    const { ticket } = await ask(psbt, 'deferred');
+    const other = await newDevice(running);
+    const foreign = await other.client.ask({ kind: 'cancelHold', ticket }, 'done').catch((e) => e);
+    const unknown = await client
+      .ask({ kind: 'cancelHold', ticket: systemRandom(16) }, 'done')
+      .catch((e) => e);
+    expect(foreign).toEqual(code('SessionUnknown'));
+    expect([unknown.code, unknown.message]).toEqual([foreign.code, foreign.message]);
+
+    now += DAY;
+    const { receipt } = await client.ask({ kind: 'cancelHold', ticket }, 'done');
+    expect(verdictOf(receipt)).toEqual({ kind: 'cancelled' });
+    expect((await client.ask({ kind: 'holds' }, 'holds')).holds).toEqual([]);
+    const again = await ask(psbt, 'deferred');
+    expect(again.until).toBe(now + DAY);
+    expect(again.ticket).not.toEqual(ticket);
+  });
+
+  test('left for a week it waits anew; a longer delay holds for what waits already', async () => {
+    await born({ hold });
+    const psbt = pay(200_000n);
+    const { ticket } = await ask(psbt, 'deferred');
+    const longer = { ...policyOf({ hold: { ...hold, delay: BigInt(2 * DAY) } }), version: 2 };
+    await change(policyOf({ hold }), longer, ['device']);
+    now += DAY;
+    expect(await ask(psbt, 'deferred')).toMatchObject({ ticket, until: START + 2 * DAY });
+    now = START + 2 * DAY + HELD_FOR_MS;
+    const anew = await ask(psbt, 'deferred');
+    expect(anew.until).toBe(now + 2 * DAY);
+    expect(anew.ticket).not.toEqual(ticket);
+  });
+});
+
+describe('versions', () => {
+  const tight = { ...policyOf({ perTransaction: 10_000n }), version: 2 };
+
+  test('the device alone tightens at once; looser needs the words or a ceremony too; each has its receipt', async () => {
+    await born();
+    const receipt = await change(policyOf(), tight, ['device']);
+    expect(decode(receiptBody, receipt.body)).toMatchObject({
+      policyVersion: 2,
+      verdict: { kind: 'changed', policy: policyHash(tight) },
+    });
+    expect(await ask(pay(10_000n), 'refused')).toMatchObject({ verdict: { rule: 'perTransaction' } });
+    expect((await current()).document).toEqual(encodePolicy(tight));
+
+    const loose = { ...policyOf(), version: 3 };
+    await expect(change(tight, loose, ['device'])).rejects.toEqual(code('Unauthorised'));
+    await expect(change(tight, loose, ['recovery'])).rejects.toEqual(code('Unauthorised'));
+    await restart();
+    expect(await ask(pay(10_000n), 'refused')).toMatchObject({ verdict: { rule: 'perTransaction' } });
+    await change(tight, loose, ['device', 'recovery']);
+    await ask(pay(10_000n), 'signed');
+    const looser = { ...loose, version: 4, windows: [] };
+    await change(loose, looser, ['device', 'ceremony']);
+    expect((await client.hello()).policyVersion).toBe(4);
+    expect((await current()).spentInWindows).toEqual([]);
+  });
+
+  test('the words freeze at once, and only device and words thaw', async () => {
+    await born();
+    const frozen = { ...policyOf(), version: 2, frozen: true };
+    await change(policyOf(), frozen, ['recovery']);
+    expect(await ask(pay(1n), 'refused')).toMatchObject({ verdict: { kind: 'refuses', rule: 'frozen' } });
+    const thawed = { ...policyOf(), version: 3 };
+    await expect(change(frozen, thawed, ['device'])).rejects.toEqual(code('Unauthorised'));
+    await change(frozen, thawed, ['device', 'recovery']);
+    await ask(pay(1n), 'signed');
+  });
+
+  test('a version is not skipped, repeated, or taken from another wallet', async () => {
+    await born();
+    await change(policyOf(), tight, ['device']);
+    await expect(change(policyOf(), tight, ['device'])).rejects.toEqual(code('WrongVersion'));
+    await expect(change(tight, { ...tight, version: 4 }, ['device'])).rejects.toEqual(code('WrongVersion'));
+    await expect(
+      client.ask({ kind: 'changePolicy', signed: systemRandom(300) }, 'done'),
+    ).rejects.toBeInstanceOf(Error);
+    expect((await client.hello()).policyVersion).toBe(2);
+  });
+
+  test('who writes to the database can neither loosen the policy nor go back behind its receipts', async () => {
+    await born();
+    await change(policyOf(), tight, ['device']);
+    const database = async (sql: string, ...values: Bytes[]) => {
+      await running.stop();
+      const db = new DatabaseSync(join(folder, 'cosigner.sqlite'));
+      db.prepare(sql).run(...values);
+      db.close();
+      running = await startCosigner({ folder, clock });
+      client = await Client.shake(addressOf(running), device.noise);
+    };
+    const row = (body: Uint8Array<ArrayBuffer>) =>
+      database("UPDATE record SET body = ? WHERE kind = 'policy'", body);
+    const read = async () => {
+      const db = new DatabaseSync(join(folder, 'cosigner.sqlite'), { readOnly: true });
+      const { body } = db.prepare("SELECT body FROM record WHERE kind = 'policy'").get() as { body: Bytes };
+      db.close();
+      return Uint8Array.from(body);
+    };
+    const real = await read();
+    const forged = { ...decode(signedPolicy, real), document: encodePolicy({ ...policyOf(), version: 2 }) };
+    await row(encode(signedPolicy, forged));
+    await expect(client.hello()).rejects.toEqual(code('Unauthorised'));
+    await row(real);
+    await client.hello();
+    await database("DELETE FROM record WHERE kind = 'policy'");
+    await expect(client.hello()).rejects.toEqual(code('WrongVersion'));
+    await expect(current()).rejects.toEqual(code('WrongVersion'));
+  });
+});
+
+describe('rules of the document', () => {
+  test('only named payees are paid', async () => {
+    await born({ payees: [] });
+    expect(await ask(pay(1000n), 'refused')).toMatchObject({ verdict: { rule: 'payees', over: 1000n } });
+    await change(policyOf({ payees: [] }), { ...policyOf({ payees: [PAYEE] }), version: 2 }, [
+      'device',
+      'recovery',
+    ]);
+    await ask(pay(1000n), 'signed');
+  });
+
+  test('what is signed and not seen is capped; seeing it on the chain frees the cap, and no window', async () => {
+    await born({ unseen: 100_000n });
+    const psbt = pay(99_500n);
+    const attempted = await attemptOf(client, device, psbt);
+    const signed = await finish(client, device, attempted, await askToSign(client, device, attempted.body));
+    expect(await ask(pay(1n), 'refused')).toMatchObject({ verdict: { rule: 'unseen', over: 501n } });
+    const txid = Buffer.from(txidOf(parseTransaction(signed.transaction))).toString('hex');
+    const entry = { txid, height: 0, time: 1, received: 0n, sent: 1n, fee: null };
+    running.chain.scanned.history = [
+      { ...entry, txid: 'aa'.repeat(32), transaction: systemRandom(50) },
+      { ...entry, transaction: signed.transaction },
+    ];
+    await client.ask({ kind: 'scan' }, 'scanned');
+    await ask(pay(1n), 'signed');
+    expect((await current()).spentInWindows).toEqual([100_000n + 501n]);
+    // Gone from the chain again: reserves and windows stand where they stood.
+    running.chain.scanned.history = [];
+    await client.ask({ kind: 'scan' }, 'scanned');
+    expect((await current()).spentInWindows).toEqual([100_501n]);
+  });
+
+  /** The input's sighash type, put into the PSBT as a field of its own. */
+  function withType(psbt: Bytes, type: number): Bytes {
+    const bytes = [...psbt];
+    // The first input's map begins after the global one, which ends with a zero byte after the unsigned transaction.
+    const unsigned = 5 + 1 + 1;
+    const length = bytes[unsigned]!;
+    const at = unsigned + 1 + length + 1;
+    expect(length).toBeLessThan(253);
+    expect(bytes[at - 1]).toBe(0);
+    const end = bytes.indexOf(0x01, at);
+    expect(end).toBe(at);
+    const witnessUtxo = bytes[at + 2]!;
+    const after = at + 3 + witnessUtxo;
+    bytes.splice(after, 0, 1, 3, 4, type, 0, 0, 0);
+    return Uint8Array.from(bytes);
+  }
+
+  test('attack-20 sighash NONE and bare SINGLE are refused, and ANYONECANPAY outside the policy', async () => {
+    await born();
+    const psbt = pay(1000n);
+    expect(parsePsbt(withType(psbt, 0x83)).inputs[0]!.sighashType).toBe(0x83);
+    for (const type of [0x02, 0x03, 0x82, 0x81, 0x83, 0x04, 0x80]) {
+      await expect(client.ask({ kind: 'evaluate', psbt: withType(psbt, type) }, 'evaluated')).rejects.toEqual(
+        code('SighashRefused'),
+      );
+    }
+    expect(await evaluated(withType(psbt, 0x01))).toMatchObject({ kind: 'signs' });
+  });
+
+  test('attack-20 where the policy lets others complete, ALL|ANYONECANPAY is charged in full, NONE still refused', async () => {
+    await born({ anyoneCanPay: true });
+    const psbt = pay(1000n);
+    const body = (type: number) => bodyWith(withType(psbt, type));
+    async function bodyWith(typed: Bytes): Promise<Bytes> {
+      return encode(signBody, { ...decode(signBody, await bodyOf(psbt)), psbt: typed });
+    }
+    for (const type of [0x02, 0x03, 0x82]) {
+      await expect(askToSign(client, device, await body(type))).rejects.toEqual(code('SighashRefused'));
+    }
+    await askToSign(client, device, await body(0x81));
+    expect((await current()).spentInWindows).toEqual([900_000n]);
+  });
+
+  test('attack-20 a request for anything but a PSBT is refused: no hash of the asker is ever signed', async () => {
+    await born();
+    for (const payload of [device.keys.session, device.keys.wallet, new Uint8Array(32).fill(7)]) {
+      const body = encode(signBody, {
+        ...decode(signBody, await bodyOf(pay(1n))),
+        psbt: Uint8Array.from(payload),
+      });
+      await expect(askToSign(client, device, body)).rejects.toEqual(code('BadPsbt'));
+    }
+  });
+});
+
+describe('clock', () => {
+  test('a forward jump of the clock frees no window and ends no wait; when it comes back nothing has happened', async () => {
+    let wall = START;
+    await born(
+      { hold: { above: 800_000n, delay: BigInt(DAY) } },
+      steadyClock({ now: () => wall, monotonic: () => 0 }),
+    );
+    await ask(pay(600_000n), 'signed');
+    const big = pay(850_000n, coinsOf(1, 900_000n));
+    wall += 2 * DAY;
+    await ask(pay(600_000n), 'refused');
+    expect(await evaluated(big)).toMatchObject({ kind: 'refuses' });
+    wall -= 4 * DAY;
+    await ask(pay(600_000n), 'refused');
+    wall = START;
+    await ask(pay(300_000n), 'signed');
+    await ask(pay(600_000n), 'refused');
+  });
+
+  test('charges never go back in time: what was charged while the clock was ahead leaves no window early', async () => {
+    await born();
+    now = START + 20 * HOUR;
+    await ask(pay(600_000n), 'signed');
+    now = START;
+    await ask(pay(300_000n), 'signed');
+    now = START + 25 * HOUR;
+    expect((await current()).spentInWindows).toEqual([901_000n]);
+    const { receipts } = await client.ask({ kind: 'receipts', from: 1 }, 'receipts');
+    const times = receipts.map(({ body }) => decode(receiptBody, body).at);
+    expect(times).toEqual([START + 20 * HOUR, START + 20 * HOUR]);
+  });
+});
