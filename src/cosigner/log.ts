@@ -25,7 +25,9 @@ export interface LogFields {
 }
 
 /** Each field with the check its value must pass at run time: types do not hold what comes through `unknown`. */
-const word = (v: unknown) => typeof v === 'string' && /^[\w .,:'()/+-]{1,120}$/.test(v);
+/** Short, plain, and without anything as long as a hash: a node's words about a transaction name it. */
+const word = (v: unknown) =>
+  typeof v === 'string' && /^[\w .,:'()/+-]{1,120}$/.test(v) && !/[\w]{32}/.test(v);
 const number = (v: unknown) => typeof v === 'number';
 const FIELDS: Record<keyof LogFields, (value: unknown) => boolean> = {
   code: (v) => word(v) || number(v),

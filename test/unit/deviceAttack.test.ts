@@ -12,6 +12,7 @@ import type { PaymentProgress } from '../../src/device/port.ts';
 import { receiptHash } from '../../src/frost/proofs.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
 import { HoarfrostError } from '../../src/protocol/errors.ts';
+import { keygenCertificate } from '../../src/protocol/keygen.ts';
 import { GAP_SCAN } from '../../src/protocol/limits.ts';
 import { type Answer, type Request, receiptBody } from '../../src/protocol/messages.ts';
 import { RecoveryKeygen } from '../../src/recovery/onboarding.ts';
@@ -20,6 +21,7 @@ import { PAYEE, type Running, removeFolder, startCosigner, testFolder } from '..
 import { databaseOf, newProfile, type Profile, Worker } from '../support/deviceHost.ts';
 import { linkOf, onboard, PASSWORD } from '../support/onboard.ts';
 
+type Bytes = Uint8Array<ArrayBuffer>;
 const payee = addressOf(PAYEE, 'regtest')!;
 
 let folder: string;
@@ -296,6 +298,19 @@ describe('receipts', () => {
     worker.kill();
   });
 
+  test('a signature with a receipt of a refusal is MessageMismatch', async () => {
+    const worker = await Worker.start(profile);
+    onWire(async ({ kind }, really) =>
+      forge(
+        await really(),
+        kind === 'sign' ? { verdict: { kind: 'refuses', rule: 'freeze', over: 0n } } : {},
+      ),
+    );
+    expect(await pay(worker)).toMatchObject({ state: 'failed', error: 'MessageMismatch' });
+    expect(running.chain.sent).toEqual([]);
+    worker.kill();
+  });
+
   test('a stored answer told again is of the chain, though others came after it', async () => {
     const worker = await Worker.start(profile);
     let lost = false;
@@ -390,6 +405,51 @@ describe('audit-24: keygen keeps no secret longer than it needs it', () => {
     await expect(worker.call('keygenRound2', { recovery: recoveryHello })).rejects.toMatchObject({
       code: 'SessionUnknown',
     });
+    worker.kill();
+  });
+});
+
+describe('keygen out of turn', () => {
+  const start = async (dailyLimit = 1n) => {
+    const recovery = new RecoveryKeygen(await load());
+    const recoveryHello = await recovery.begin(newWords(), 'regtest');
+    const uri = await linkOf(running);
+    return { uri, network: 'regtest', password: PASSWORD, dailyLimit, recoveryHello } as const;
+  };
+
+  test.each([0n, -1n, 2_100_000_000_000_001n])('BadAmount: a daily limit of %s', async (limit) => {
+    const worker = await Worker.start(newProfile());
+    await expect(worker.call('keygenStart', await start(limit))).rejects.toMatchObject({ code: 'BadAmount' });
+    worker.kill();
+  });
+
+  test('WrongSession: a round before its turn, and no round after that', async () => {
+    const worker = await Worker.start(newProfile());
+    await worker.call('keygenStart', await start());
+    const recovery = new Uint8Array(1);
+    for (const round of ['keygenRound2', 'keygenCertify'] as const) {
+      await expect(worker.call(round, { recovery })).rejects.toMatchObject({ code: 'WrongSession' });
+    }
+    worker.kill();
+  });
+
+  test('attack-08: our transcript with a signature that is none stays Pending', async () => {
+    const worker = await Worker.start(newProfile());
+    let lies = true;
+    onWire(async (_, really) => {
+      const answer = await really();
+      if (answer.kind !== 'certificate' || !lies) return answer;
+      const { transcript, signatures } = decode(keygenCertificate, answer.certificate);
+      const [device, , recovery] = signatures as [Bytes, Bytes, Bytes];
+      return {
+        ...answer,
+        certificate: encode(keygenCertificate, { transcript, signatures: [device, device, recovery] }),
+      };
+    });
+    await expect(onboard(worker, await linkOf(running))).rejects.toMatchObject({ code: 'BadCertificate' });
+    await expect(worker.call('receiveAddress', null)).rejects.toMatchObject({ code: 'Pending' });
+    lies = false;
+    expect((await worker.call('keygenResume', null)).certificate).not.toBeNull();
     worker.kill();
   });
 });

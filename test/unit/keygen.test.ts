@@ -400,4 +400,30 @@ describe('keygen under attack', () => {
     });
     await expect(failed).rejects.toMatchObject({ code: 'BadSignature', culprit: undefined });
   });
+
+  test('a hello that its host key did not sign is BadSignature', async () => {
+    const altered = toOthers(3, (m) =>
+      m.map((x, i) => {
+        if (i !== 2) return x;
+        const { body, signature } = decode(signedBody, x);
+        return encode(signedBody, { body, signature: signature.map((b) => b ^ 1) });
+      }),
+    );
+    await expect(run('unsigned', { hello: altered })).rejects.toMatchObject({ code: 'BadSignature' });
+  });
+
+  test.each(['round1', 'round2'] as const)('a %s that fails leaves its polynomial nowhere', async (round) => {
+    const dropped: unknown[] = [];
+    const watched: Signer = {
+      ...signer,
+      dropPolynomial(polynomial) {
+        dropped.push(polynomial);
+        signer.dropPolynomial(polynomial);
+      },
+    };
+    const broken = (m: Bytes[]) => m.map((x, i) => (i === 1 ? x.map((b, k) => (k === 40 ? b ^ 1 : b)) : x));
+    const failed = runKeygen(watched, seededRandom(round), { [round]: toOthers(2, broken) });
+    await expect(failed).rejects.toMatchObject({ code: 'BadSignature' });
+    expect(dropped).toHaveLength(1);
+  });
 });
