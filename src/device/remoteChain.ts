@@ -1,5 +1,6 @@
 /** The device's ChainSource: the cosigner looks, over the channel. What it says is checked where it can be: by the keys. */
 import { hex } from '@scure/base';
+import { boundRates } from '../chain/feeRates.ts';
 import type { AccountScan, ChainSource } from '../chain/source.ts';
 import { isHoarfrostError } from '../protocol/errors.ts';
 import type { Answer, AnswerOf, Request } from '../protocol/messages.ts';
@@ -14,7 +15,7 @@ export function remoteChain(channel: Channel): ChainSource {
     scan: async () => scanOf(await ask({ kind: 'scan' }, 'scanned')),
     async fees() {
       const { fast, medium, slow, floor } = await ask({ kind: 'fees' }, 'fees');
-      return { fast, medium, slow, floor };
+      return boundRates({ fast, medium, slow }, floor);
     },
     async transaction(txid) {
       try {

@@ -234,6 +234,18 @@ describe('the channel', () => {
     expect(connected).not.toHaveBeenCalled();
   });
 
+  test('audit-20: fee rates come in order and within bounds, whatever the cosigner says', async () => {
+    const dear: Answer = { kind: 'fees', fast: 1, medium: 2 ** 32 - 1, slow: 0, floor: 2 ** 32 - 1 };
+    const { channel } = channelFor({ answer: () => dear });
+    expect(await remoteChain(channel).fees()).toEqual({
+      fast: 100_000,
+      medium: 100_000,
+      slow: 100_000,
+      floor: 100_000,
+    });
+    channel.close();
+  });
+
   test('closed on lock: a retired connection that is owed an answer too', async () => {
     const { channel } = channelFor({ answer: () => null });
     const first = await channel.connection();
