@@ -13,6 +13,8 @@ export interface Regtest {
   cookieFile: string;
   folder: string;
   pid: number;
+  /** Where it takes peers; null unless that was asked for. */
+  p2pPort: number | null;
   /** Calls the node; with `wallet`, that wallet. Amounts go in and come out in BTC, as the node has them. */
   rpc<T>(method: string, params?: readonly unknown[], options?: RpcOptions): Promise<T>;
   /** Mines `blocks` to the miner, or to an address. Gives the hashes of the blocks. */
@@ -55,13 +57,17 @@ const btc = (sats: bigint): string =>
 /**
  * Starts a regtest node and waits until it answers and the miner has mature coins.
  * @param options.folder kept, with its chain, for the next start; a temporary one when left out
+ * @param options.p2p takes peers on the loopback address, as an index of its blocks needs
  * @throws Missing when no node is here; Error with the node's words when it does not start
  */
-export async function startRegtest(options: { folder?: string; bitcoind?: Bitcoind } = {}): Promise<Regtest> {
+export async function startRegtest(
+  options: { folder?: string; bitcoind?: Bitcoind; p2p?: boolean } = {},
+): Promise<Regtest> {
   const bitcoind = options.bitcoind ?? (await findBitcoind());
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'hoarfrost-regtest-')));
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const port = await freePort();
+  const p2pPort = options.p2p ? await freePort() : null;
   const cookieFile = join(folder, 'regtest/.cookie');
   await rm(cookieFile, { force: true });
   const node = start(bitcoind.command, [
@@ -71,7 +77,7 @@ export async function startRegtest(options: { folder?: string; bitcoind?: Bitcoi
     '-txindex',
     '-fallbackfee=0.00001',
     // Nobody to talk to: one node is the network.
-    '-listen=0',
+    ...(p2pPort === null ? ['-listen=0'] : ['-listen=1', `-bind=127.0.0.1:${p2pPort}`]),
     '-listenonion=0',
     '-dnsseed=0',
     '-connect=0',
@@ -129,6 +135,7 @@ export async function startRegtest(options: { folder?: string; bitcoind?: Bitcoi
     cookieFile,
     folder,
     pid: node.child.pid!,
+    p2pPort,
     rpc,
     mine,
     fund: (address, sats) => rpc('sendtoaddress', [address, btc(sats)], { wallet: MINER }),

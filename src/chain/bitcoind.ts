@@ -16,6 +16,7 @@ import { type BitcoindRpc, createRpc, type RpcCall, RpcFailure } from './bitcoin
 import { boundRates, TARGETS } from './feeRates.ts';
 import { isCoinbase, type Movement, movementOf, newestFirst } from './history.ts';
 import * as json from './json.ts';
+import { checkPackage } from './package.ts';
 import type { AccountScan, ChainSource, HistoryEntry } from './source.ts';
 
 export interface BitcoindOptions {
@@ -365,6 +366,19 @@ export function createBitcoind(options: BitcoindOptions): ChainSource {
         if (!refusals.includes(e.rpcCode)) throw e;
         // Spent already, perhaps by itself: mined, and its outputs gone on.
         if ((await this.transaction(txid)) !== null) return txid;
+        throw new HoarfrostError('BroadcastRejected', { detail: e.rpcMessage, cause: e });
+      }
+    },
+
+    async broadcastPackage(transactions) {
+      await rightNetwork();
+      const raw = transactions.map((bytes) => hex.encode(bytes));
+      try {
+        checkPackage(await rpc.call({ method: 'submitpackage', params: [raw] }));
+      } catch (e) {
+        // One that is no child with its parents.
+        if (!(e instanceof RpcFailure) || ![RPC_VERIFY_ERROR, RPC_VERIFY_REJECTED].includes(e.rpcCode))
+          throw e;
         throw new HoarfrostError('BroadcastRejected', { detail: e.rpcMessage, cause: e });
       }
     },

@@ -3,7 +3,7 @@
  * covers what it spends; about fee rates within bounds; about what exists and is confirmed, as every server can.
  */
 import { hex } from '@scure/base';
-import { type Account, type Branch, deriveKey, type OwnPath } from '../bitcoin/descriptor.ts';
+import type { Account, DerivedKey, OwnPath } from '../bitcoin/descriptor.ts';
 import { networkParams } from '../bitcoin/network.ts';
 import type { Coin } from '../bitcoin/psbt.ts';
 import {
@@ -14,13 +14,15 @@ import {
   txidOf,
 } from '../bitcoin/transaction.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';
-import { COINS_MAX, GAP_SCAN } from '../protocol/limits.ts';
+import { COINS_MAX } from '../protocol/limits.ts';
 import type { Network } from '../protocol/networks.ts';
 import { type EsploraTx, readStats, readTx, readUtxo, type Utxo } from './esploraAnswers.ts';
 import { boundRates, TARGETS } from './feeRates.ts';
+import { perAccount, scanBranch } from './gapScan.ts';
 import { isCoinbase, movementOf, newestFirst } from './history.ts';
 import { baseUrl, type HttpAnswer, request } from './http.ts';
 import * as json from './json.ts';
+import { checkPackage } from './package.ts';
 import type { AccountScan, ChainSource, HistoryEntry } from './source.ts';
 
 export interface EsploraOptions {
@@ -36,8 +38,7 @@ export interface EsploraOptions {
 const DEADLINE_MS = 15_000;
 const CONCURRENCY = 4;
 const ANSWER_MAX = 8 << 20;
-/** Addresses of one branch that a scan looks at, and pages of 25 transactions of one address: no server decides these. */
-const ADDRESSES_MAX = 3000;
+/** Pages of 25 transactions of one address: no server decides how many. */
 const PAGES_MAX = 8;
 const PAGE_MAX = 100;
 const UTXOS_MAX = 2000;
@@ -66,7 +67,7 @@ export function createEsplora(options: EsploraOptions): ChainSource {
   const base = baseUrl(options.url);
   const deadlineMs = options.deadlineMs ?? DEADLINE_MS;
   const closed = new AbortController();
-  const accounts = new Map<string, Known>();
+  const known = perAccount<Known>(ACCOUNTS_KEPT, () => ({ addresses: new Map(), firstSeen: new Map() }));
   let checked = false;
 
   async function ask(path: string, signal: AbortSignal, body?: string): Promise<HttpAnswer> {
@@ -102,15 +103,6 @@ export function createEsplora(options: EsploraOptions): ChainSource {
     checked = true;
   }
 
-  function known(account: Account): Known {
-    const id = `${hex.encode(account.groupKey)}${hex.encode(account.chainCode)}${account.account}`;
-    const found = accounts.get(id) ?? { addresses: new Map(), firstSeen: new Map() };
-    accounts.delete(id);
-    accounts.set(id, found);
-    if (accounts.size > ACCOUNTS_KEPT) accounts.delete(accounts.keys().next().value!);
-    return found;
-  }
-
   async function transactionsOf(address: string, signal: AbortSignal): Promise<EsploraTx[]> {
     const found: EsploraTx[] = [];
     let path = `/address/${address}/txs`;
@@ -143,30 +135,6 @@ export function createEsplora(options: EsploraOptions): ChainSource {
     return { stats, tip: tip.hash, settled, utxos, transactions };
   }
 
-  /** Looks at addresses until GAP_SCAN in a row are unused, some at a time. Gives the next unused index. */
-  async function scanBranch(
-    account: Account,
-    branch: Branch,
-    visit: (address: string) => Promise<AddressFacts | null>,
-    found: (path: OwnPath, script: Uint8Array, facts: AddressFacts) => void,
-  ): Promise<number> {
-    let next = 0;
-    for (let index = 0; index < next + GAP_SCAN; ) {
-      if (index >= ADDRESSES_MAX)
-        throw new HoarfrostError('ChainUnavailable', { detail: 'too many addresses' });
-      const count = Math.min(CONCURRENCY, next + GAP_SCAN - index);
-      const keys = Array.from({ length: count }, (_, i) => deriveKey(account, branch, index + i));
-      const looks = await Promise.all(keys.map(({ address }) => visit(address)));
-      for (const [i, facts] of looks.entries()) {
-        if (facts === null) continue;
-        next = index + i + 1;
-        found({ branch, index: index + i }, keys[i]!.script, facts);
-      }
-      index += count;
-    }
-    return next;
-  }
-
   async function scanOnce(
     account: Account,
     remembered: Known,
@@ -178,12 +146,12 @@ export function createEsplora(options: EsploraOptions): ChainSource {
     const seen = new Map<string, EsploraTx>();
     const utxos = new Map<string, { utxo: Utxo; path: OwnPath; script: Uint8Array }>();
 
-    const visit = async (address: string): Promise<AddressFacts | null> => {
+    const visit = async ({ address }: DerivedKey): Promise<AddressFacts | null> => {
       const facts = await look(address, remembered.addresses.get(address), tip, signal);
       if (facts !== null) remembered.addresses.set(address, facts);
       return facts;
     };
-    const found = (path: OwnPath, script: Uint8Array, facts: AddressFacts): void => {
+    const found = (path: OwnPath, { script }: DerivedKey, facts: AddressFacts): void => {
       paths.set(hex.encode(script), path);
       for (const tx of facts.transactions) seen.set(tx.txid, tx);
       for (const utxo of facts.utxos) {
@@ -192,8 +160,8 @@ export function createEsplora(options: EsploraOptions): ChainSource {
         utxos.set(id, { utxo, path, script });
       }
     };
-    const nextReceive = await scanBranch(account, 0, visit, found);
-    const nextChange = await scanBranch(account, 1, visit, found);
+    const nextReceive = await scanBranch(account, 0, CONCURRENCY, visit, found);
+    const nextChange = await scanBranch(account, 1, CONCURRENCY, visit, found);
     if ((await tipHash(signal)) !== tip.hash) return null;
 
     const history = [...seen.values()].map((tx) => entryOf(tx, seen, paths, remembered));
@@ -281,6 +249,15 @@ export function createEsplora(options: EsploraOptions): ChainSource {
       if (status !== 400) throw new HoarfrostError('ChainUnavailable', { detail: `HTTP ${status}` });
       if ((await transaction(txid)) !== null) return txid;
       throw new HoarfrostError('BroadcastRejected', { detail: text.slice(0, 200) });
+    },
+
+    async broadcastPackage(transactions) {
+      await rightNetwork();
+      const body = JSON.stringify(transactions.map((bytes) => hex.encode(bytes)));
+      const { status, text } = await ask('/txs/package', closed.signal, body);
+      if (status === 400) throw new HoarfrostError('BroadcastRejected', { detail: text.slice(0, 200) });
+      if (status !== 200) throw new HoarfrostError('ChainUnavailable', { detail: `HTTP ${status}` });
+      checkPackage(json.parseJson(text));
     },
 
     async height() {

@@ -45,6 +45,11 @@ export interface ChainSource {
   transaction(txid: string): Promise<{ transaction: Uint8Array; height: number } | null>;
   /** Returns the txid; a refusal is `BroadcastRejected`; one already known counts as sent. */
   broadcast(transaction: Uint8Array): Promise<string>;
+  /**
+   * A child and its unconfirmed parents, the child last, taken or refused together (`BroadcastRejected`): parents may pay no
+   * fee of their own. Where the server has no such call, `ChainUnavailable`.
+   */
+  broadcastPackage?(transactions: readonly Uint8Array[]): Promise<void>;
   /** Height of the best block: also the health probe. */
   height(): Promise<number>;
   close(): void;

@@ -1,38 +1,14 @@
 /**
  * Esplora's REST over a regtest node, for tests: real blocks, real mempool, real refusals, in the JSON shapes of
- * Blockstream's esplora. It indexes the chain by reading each block once; a reorg makes it start over.
+ * Blockstream's esplora.
  */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { type Regtest, RpcError } from '../../scripts/setup/regtest.ts';
+import { RpcError } from '../../scripts/setup/regtest.ts';
 import { addressOf, parseAddress } from '../../src/bitcoin/address.ts';
 import { networkParams } from '../../src/bitcoin/network.ts';
 import type { Network } from '../../src/protocol/networks.ts';
-
-/** A transaction as getblock 3 and getrawtransaction 2 have it. */
-interface NodeTx {
-  txid: string;
-  hex: string;
-  version: number;
-  locktime: number;
-  size: number;
-  weight: number;
-  fee?: number;
-  vin: {
-    coinbase?: string;
-    txid?: string;
-    vout?: number;
-    scriptSig?: { hex: string };
-    txinwitness?: string[];
-    sequence: number;
-    prevout?: { value: number; scriptPubKey: { hex: string; address?: string } };
-  }[];
-  vout: { value: number; n: number; scriptPubKey: { hex: string; address?: string } }[];
-}
-interface Placed {
-  tx: NodeTx;
-  block: { hash: string; height: number; time: number } | null;
-}
+import { indexOf, type Node, type Placed, sats } from './chainIndex.ts';
 
 export interface EsploraBridge {
   /** `http://127.0.0.1:PORT/api`. */
@@ -47,8 +23,6 @@ export interface EsploraBridge {
 /** The regtest address of the same script. */
 export const regtestAddress = (address: string, network: Network): string =>
   addressOf(parseAddress(address, network).script, 'regtest')!;
-
-const sats = (btc: number): number => Math.round(btc * 1e8);
 
 function shape({ tx, block }: Placed): unknown {
   return {
@@ -91,48 +65,10 @@ function statusOf(block: Placed['block']): unknown {
  * `as`: the network that the bridge passes for. Its addresses are read as the regtest ones of the same script, and block 0
  * is that network's: enough for a wallet of that network to live on a regtest chain.
  */
-export async function startEsploraBridge(node: Regtest, as: Network = 'regtest'): Promise<EsploraBridge> {
-  let chain: { hash: string; placed: Placed[] }[] = [];
+export async function startEsploraBridge(node: Node, as: Network = 'regtest'): Promise<EsploraBridge> {
+  const index = indexOf(node);
   const lies: { path: RegExp; lie: (truth: unknown) => unknown }[] = [];
   let paths: string[] = [];
-
-  async function mempool(): Promise<Placed[]> {
-    const txids = await node.rpc<string[]>('getrawmempool');
-    const found = await Promise.all(txids.map((txid) => node.rpc<NodeTx>('getrawtransaction', [txid, 2])));
-    return found.map((tx) => ({ tx, block: null }));
-  }
-
-  let reading: Promise<unknown> = Promise.resolve();
-  /** Every transaction, the newest first. Requests come side by side; the index is read by one at a time. */
-  function everything(): Promise<Placed[]> {
-    const result = reading.then(readAll);
-    reading = result.catch(() => undefined);
-    return result;
-  }
-
-  async function readAll(): Promise<Placed[]> {
-    const tip = await node.rpc<number>('getblockcount');
-    while (chain.length > 0) {
-      const last = chain.length - 1;
-      if (last <= tip && (await node.rpc('getblockhash', [last])) === chain[last]!.hash) break;
-      chain = chain.slice(0, last);
-    }
-    for (let height = chain.length; height <= tip; height++) {
-      const hash = await node.rpc<string>('getblockhash', [height]);
-      const { time, tx } = await node.rpc<{ time: number; tx: NodeTx[] }>('getblock', [hash, 3]);
-      chain.push({ hash, placed: tx.map((t) => ({ tx: t, block: { hash, height, time } })) });
-    }
-    const all = [...(await mempool()), ...chain.toReversed().flatMap(({ placed }) => placed.toReversed())];
-    // The node gives prevouts of what is mined only.
-    for (const { tx, block } of all) {
-      if (block !== null) break;
-      for (const input of tx.vin) {
-        const output = all.find((other) => other.tx.txid === input.txid)?.tx.vout[input.vout!];
-        if (output) input.prevout = output;
-      }
-    }
-    return all;
-  }
 
   const touches = (address: string, { tx }: Placed) =>
     tx.vout.some(({ scriptPubKey }) => scriptPubKey.address === address) ||
@@ -168,7 +104,7 @@ export async function startEsploraBridge(node: Regtest, as: Network = 'regtest')
       case 'fee-estimates':
         return { '1': 4.2, '3': 3.1, '12': 1.5, '144': 1 };
       case 'address': {
-        const all = (await everything()).filter((placed) => touches(id!, placed));
+        const all = (await index.everything()).filter((placed) => touches(id!, placed));
         const confirmed = all.filter(({ block }) => block !== null);
         const waiting = all.filter(({ block }) => block === null);
         if (what === undefined) {
@@ -188,9 +124,11 @@ export async function startEsploraBridge(node: Regtest, as: Network = 'regtest')
         const after = confirmed.findIndex(({ tx }) => tx.txid === rest[1]) + 1;
         return confirmed.slice(after, after + 25).map(shape);
       }
+      case 'txs':
+        return node.rpc('submitpackage', [JSON.parse(body)]);
       case 'tx': {
         if (id === undefined) return node.rpc('sendrawtransaction', [body]);
-        const found = (await everything()).find(({ tx }) => tx.txid === id);
+        const found = (await index.everything()).find(({ tx }) => tx.txid === id);
         if (!found) return null;
         if (what === 'hex') return found.tx.hex;
         return what === 'status' ? statusOf(found.block) : shape(found);
