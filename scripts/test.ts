@@ -10,6 +10,7 @@ import { localTls } from './setup/ca.ts';
 import { run } from './setup/command.ts';
 import { Missing } from './setup/missing.ts';
 import { root } from './setup/paths.ts';
+import { getPostgres } from './setup/postgres.ts';
 import { CERTUTIL, CHROMIUM, FIREFOX, getTool } from './setup/tools.ts';
 import { runTests, type Tally } from './vitestRun.ts';
 
@@ -72,6 +73,7 @@ try {
     for (const tool of [CHROMIUM, FIREFOX, CERTUTIL]) await part(tool.name, () => getTool(tool));
     await part('TLS certificate', localTls);
   }
+  if (chosen.has(END_TO_END) || chosen.has('conformance')) await part('PostgreSQL', getPostgres);
   for (const name of CHECKS) if (chosen.has(name)) await check(name);
   for (const name of GROUPS) if (chosen.has(name)) await tests(name, 'vitest.config.ts', `test/${name}/`);
   if (chosen.has(END_TO_END)) {

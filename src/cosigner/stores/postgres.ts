@@ -266,7 +266,11 @@ class Postgres implements Database {
       try {
         const client = await this.#pools[at]!.connect();
         try {
-          if (!this.#checked.has(client)) this.#checked.set(client, await check(client));
+          if (!this.#checked.has(client)) {
+            // What waits on the connection fails with it; the event beside that is nobody's, and would end the process.
+            client.on('error', () => {});
+            this.#checked.set(client, await check(client));
+          }
         } catch (e) {
           client.release(true);
           throw e;
