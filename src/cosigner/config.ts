@@ -4,7 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { parseArgs, parseEnv } from 'node:util';
+import type { SocketAddress } from '../chain/transport/socket.ts';
 import { HoarfrostError } from '../protocol/errors.ts';
 import { NETWORKS, type Network } from '../protocol/networks.ts';
 import type { BackupSecret } from './backup.ts';
@@ -15,7 +16,8 @@ import { readStoreSetting, type StoreSetting } from './stores/open.ts';
 /** Where the chain is read: what `openChain` makes a source of. */
 export type ChainSetting =
   | { kind: 'bitcoind'; url: string; auth: { user: string; password: string } | { cookieFile: string } }
-  | { kind: 'esplora'; url: string };
+  | { kind: 'esplora'; url: string }
+  | { kind: 'electrum'; address: SocketAddress };
 
 interface Setting {
   /** Flag without `--`; the environment variable is HOARFROST_ and this in capitals. */
@@ -54,7 +56,7 @@ const SETTINGS = {
   chain: {
     name: 'chain',
     value: 'SOURCE',
-    help: 'bitcoind:http://USER:PASSWORD@HOST:PORT, bitcoind:http://HOST:PORT?cookie=FILE, or esplora:URL',
+    help: 'bitcoind:http://USER:PASSWORD@HOST:PORT, bitcoind:http://HOST:PORT?cookie=FILE, esplora:URL, electrum:tcp://HOST:PORT, or electrum:tls://HOST:PORT?sha256=CERTIFICATE',
   },
   chainPoll: { name: 'chain-poll', value: 'SECONDS', help: 'how often to ask for a new block', usual: '5' },
   tokenLifetime: {
@@ -88,6 +90,12 @@ const SETTINGS = {
     help: 'wallets a day that need no token; 0: each needs one',
     usual: '0',
   },
+  metrics: {
+    name: 'metrics',
+    value: 'HOST:PORT',
+    help: 'where Prometheus reads, in clear: loopback or a network of your own',
+  },
+  config: { name: 'config', value: 'FILE', help: 'settings, one HOARFROST_…=value a line' },
   logLevel: { name: 'log-level', value: 'LEVEL', help: `one of ${LOG_LEVELS.join(', ')}`, usual: 'info' },
 } as const satisfies Record<string, Setting>;
 type SettingName = keyof typeof SETTINGS;
@@ -96,6 +104,7 @@ export const COMMANDS = {
   serve: 'run the cosigner (the default)',
   init: 'make the data folder with its keys, and print what they are',
   token: 'print a fresh one-time pairing link, and when it ends',
+  doctor: 'check this deployment, and say what is wrong and what to do',
   backup: 'write all of the store, encrypted, to a new file; the keys of the shares are not in it',
   restore: 'fill an empty store with a backup; what came after it is void',
   'verify-backup': 'read a whole backup, and say what is in it',
@@ -126,6 +135,7 @@ export interface ServeConfig {
   chainPollMs: number;
   connections: number;
   halfOpen: number;
+  metrics: { host: string; port: number } | null;
   limits: Pick<Limits, 'addressConnections' | 'addressOpens' | 'openEnrolments'>;
 }
 
@@ -142,10 +152,21 @@ export function readConfig(
   env: NodeJS.ProcessEnv,
 ): Config & { serve(): ServeConfig; backup(): BackupConfig } {
   const { command, flags } = readFlags(args);
+  const given = (name: string) => {
+    const flag = flags[name];
+    return typeof flag === 'string' ? flag : env[variable(name)];
+  };
+  const path = given('config');
+  const inFile =
+    path === undefined
+      ? {}
+      : readSettingsFile(
+          path,
+          Object.values(SETTINGS).map((s) => variable(s.name)),
+        );
   const values: Values = (setting) => {
     const { name, usual }: Setting = SETTINGS[setting];
-    const flag = flags[name];
-    return typeof flag === 'string' ? flag : (env[variable(name)] ?? usual);
+    return given(name) ?? inFile[variable(name)] ?? usual;
   };
   const dataFolder = resolve(required(values, 'data'));
   return {
@@ -158,7 +179,7 @@ export function readConfig(
     network: oneOf(values, 'network', NETWORKS),
     host: required(values, 'host'),
     port: integer(values, 'port', 0, 65_535),
-    public: publicAddress(values),
+    public: hostAndPort(values, 'public'),
     tokenLifetimeMs: integer(values, 'tokenLifetime', 1, 60 * 24 * 7) * 60_000,
     logLevel: oneOf(values, 'logLevel', LOG_LEVELS),
     backup: () => ({ path: resolve(required(values, 'backup')), secret: backupSecret(values) }),
@@ -169,13 +190,14 @@ export function readConfig(
       chainPollMs: integer(values, 'chainPoll', 1, 3600) * 1000,
       connections: integer(values, 'connections', 1, 1_000_000),
       halfOpen: integer(values, 'halfOpen', 1, 100_000),
+      metrics: hostAndPort(values, 'metrics'),
       limits: limits(values),
     }),
   };
 }
 
 export function helpText(): string {
-  const row = (left: string, right: string) => `  ${left.padEnd(28)}${right}`;
+  const row = (left: string, right: string) => `  ${left.padEnd(30)} ${right}`;
   const settings = Object.values(SETTINGS).map((s: Setting) =>
     row(`--${s.name} ${s.value}`, s.usual === undefined ? s.help : `${s.help} (${s.usual})`),
   );
@@ -190,7 +212,8 @@ export function helpText(): string {
     row('--print-pairing', 'serve: print a pairing link even where wallets or links exist'),
     row('--help', 'this text'),
     '',
-    'Each setting may stand in the environment instead: --tls-cert as HOARFROST_TLS_CERT, and so on.',
+    'Each setting may stand in the environment, or in the file of --config, instead: --tls-cert as HOARFROST_TLS_CERT,',
+    'and so on. Flags come before the environment, the environment before the file.',
     'SIGTERM finishes what is in flight and ends; SIGUSR2 switches debug logging on and off.',
     '',
   ].join('\n');
@@ -218,6 +241,19 @@ function readFlags(args: readonly string[]): { command: Command; flags: Record<s
 
 function variable(name: string): string {
   return `HOARFROST_${name.toUpperCase().replaceAll('-', '_')}`;
+}
+
+/** One `NAME=value` a line, `#` before a comment, as systemd and compose read it too. Names that are no setting's are refused. */
+function readSettingsFile(path: string, names: readonly string[]): NodeJS.Dict<string> {
+  let settings: NodeJS.Dict<string>;
+  try {
+    settings = parseEnv(readFileSync(path, 'utf8'));
+  } catch {
+    throw bad('config', 'file cannot be read');
+  }
+  const unknown = Object.keys(settings).find((name) => !names.includes(name));
+  if (unknown !== undefined) throw bad('config', `${unknown} is no setting`);
+  return settings;
 }
 
 function bad(name: string, complaint: string): HoarfrostError {
@@ -272,12 +308,12 @@ function backupSecret(values: Values): BackupSecret {
     : { kind: 'keyFile', path: resolve(key) };
 }
 
-function publicAddress(values: Values): { host: string; port: number } | null {
-  const value = values('public');
+function hostAndPort(values: Values, setting: 'public' | 'metrics'): { host: string; port: number } | null {
+  const value = values(setting);
   if (value === undefined) return null;
   const match = /^([a-z0-9.-]+|\[[0-9a-f:]+\]):(\d{1,5})$/i.exec(value);
   const port = Number(match?.[2]);
-  if (match === null || port < 1 || port > 65_535) throw bad('public', 'HOST:PORT');
+  if (match === null || port < 1 || port > 65_535) throw bad(SETTINGS[setting].name, 'HOST:PORT');
   return { host: match[1]!, port };
 }
 
@@ -293,14 +329,15 @@ function limits(values: Values): ServeConfig['limits'] {
 
 function chainSetting(values: Values): ChainSetting {
   const value = required(values, 'chain');
-  const wrong = bad('chain', 'bitcoind:http://… or esplora:https://…');
-  const [, kind, address] = /^(bitcoind|esplora):(.*)$/.exec(value) ?? [];
+  const wrong = bad('chain', 'bitcoind:http://…, esplora:https://… or electrum:tls://…');
+  const [, kind, address] = /^(bitcoind|esplora|electrum):(.*)$/.exec(value) ?? [];
   let url: URL;
   try {
     url = new URL(address ?? '');
   } catch {
     throw wrong;
   }
+  if (kind === 'electrum') return { kind, address: electrumAddress(url) };
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw wrong;
   if (kind === 'esplora') return { kind, url: url.href.replace(/\/$/, '') };
   const cookieFile = url.searchParams.get('cookie');
@@ -312,4 +349,19 @@ function chainSetting(values: Values): ChainSetting {
     url: url.origin,
     auth: cookieFile === null ? { user, password } : { cookieFile: resolve(cookieFile) },
   };
+}
+
+/** A fingerprint is that of a certificate which need not be trusted otherwise: most Electrum servers sign their own. */
+function electrumAddress({ protocol, hostname, port, searchParams }: URL): SocketAddress {
+  const wrong = bad(
+    'chain',
+    'electrum:tcp://HOST:PORT or electrum:tls://HOST:PORT, perhaps with ?sha256=HEX',
+  );
+  const fingerprint = searchParams.get('sha256')?.replaceAll(':', '').toLowerCase() ?? null;
+  if (hostname === '' || port === '' || port === '0') throw wrong;
+  if (fingerprint !== null && (protocol !== 'tls:' || !/^[0-9a-f]{64}$/.test(fingerprint))) throw wrong;
+  const at = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
+  if (protocol === 'tcp:') return { ...at, tls: null };
+  if (protocol === 'tls:') return { ...at, tls: { fingerprint } };
+  throw wrong;
 }

@@ -7,7 +7,7 @@ import { ensure, isHoarfrostError } from '../protocol/errors.ts';
 import { type BackupContents, type BackupParts, backup, restore, verifyBackup } from './backup.ts';
 import { openChain } from './chain.ts';
 import { watchHeight } from './chainWatch.ts';
-import { systemClock } from './clock.ts';
+import { steadyClock, systemClock } from './clock.ts';
 import {
   type BackupConfig,
   type Command,
@@ -17,16 +17,18 @@ import {
   type ServeConfig,
 } from './config.ts';
 import type { Cosigner } from './cosigner.ts';
+import { checkDeployment, reportLines } from './doctor.ts';
 import { type Identity, identityName, openIdentity } from './identity.ts';
 import { openKeyFolder } from './keywrap.ts';
 import { Limiter, USUAL_LIMITS } from './limits.ts';
 import { Listener } from './listener.ts';
 import { createLog } from './log.ts';
 import { Metrics } from './metrics.ts';
+import { serveMetrics } from './metricsServer.ts';
 import { Policies } from './policies.ts';
 import type { Store } from './store.ts';
 import { openStore } from './stores/open.ts';
-import { issueToken, pairingUri, TokenUse } from './tokens.ts';
+import { issueToken, OPEN_TOKEN, pairingUri, TokenUse } from './tokens.ts';
 import { Wallets } from './wallet.ts';
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
@@ -69,6 +71,12 @@ async function token(config: Config): Promise<void> {
   }
 }
 
+async function doctor(config: ReturnType<typeof readConfig>): Promise<void> {
+  const findings = await checkDeployment(config, systemClock);
+  for (const line of reportLines(findings)) say(line);
+  if (findings.some(({ state }) => state === 'bad')) process.exitCode = 1;
+}
+
 type BackupCommand = Extract<Command, 'backup' | 'restore' | 'verify-backup'>;
 
 async function aboutBackup(command: BackupCommand, config: Config, { path, secret }: BackupConfig) {
@@ -102,6 +110,7 @@ function sayContents({ takenAt, wallets, openShares, rows }: BackupContents): vo
 }
 
 async function serve(config: Config, settings: ServeConfig): Promise<void> {
+  const clock = steadyClock(systemClock);
   const log = createLog(config.logLevel, systemClock, (line) => process.stderr.write(line));
   const { identity, store } = await openFolder(config);
   const cosigner: Cosigner = {
@@ -112,10 +121,10 @@ async function serve(config: Config, settings: ServeConfig): Promise<void> {
     chain: openChain(settings.chain, config.network, systemClock),
     signer: await load(),
     random: systemRandom,
-    clock: systemClock,
+    clock,
     log,
     metrics: new Metrics(),
-    limiter: new Limiter({ ...USUAL_LIMITS, ...settings.limits }, systemClock),
+    limiter: new Limiter({ ...USUAL_LIMITS, ...settings.limits }, clock),
     tokenUse: new TokenUse(),
     wallets: new Wallets(),
     policies: new Policies(),
@@ -126,6 +135,8 @@ async function serve(config: Config, settings: ServeConfig): Promise<void> {
     listener.notify({ kind: 'chain', height });
   });
 
+  const metricsServer =
+    settings.metrics === null ? null : await serveMetrics(cosigner, listener, clock, settings.metrics);
   let stopping = false;
   const stop = async (signal: string) => {
     if (stopping) return;
@@ -133,6 +144,7 @@ async function serve(config: Config, settings: ServeConfig): Promise<void> {
     log.info('stopping', { signal });
     stopWatching();
     await listener.drain();
+    metricsServer?.close();
     cosigner.chain.close();
     await store.close();
     identity.host.wipe();
@@ -152,6 +164,16 @@ async function serve(config: Config, settings: ServeConfig): Promise<void> {
   if (config.printPairing || (await store.awaitsFirstToken(systemClock.now()))) {
     await sayPairing(config, listener.port, identity, store);
   }
+  if (settings.limits.openEnrolments !== null) {
+    say(
+      pairingUri(
+        config.public ?? { host: config.host, port: listener.port },
+        identity,
+        OPEN_TOKEN,
+        config.network,
+      ),
+    );
+  }
 }
 
 async function main(): Promise<void> {
@@ -160,6 +182,7 @@ async function main(): Promise<void> {
   if (config.help) process.stdout.write(helpText());
   else if (config.command === 'init') await init(config);
   else if (config.command === 'token') await token(config);
+  else if (config.command === 'doctor') await doctor(config);
   else if (config.command !== 'serve') await aboutBackup(config.command, config, config.backup());
   else await serve(config, config.serve());
 }
