@@ -6,7 +6,7 @@
  * forgets the statuses, not what they stood for: the next look subscribes again and reads anew only what differs.
  */
 import { hex } from '@scure/base';
-import type { Account, OwnPath } from '../bitcoin/descriptor.ts';
+import type { Account, DerivedKey, OwnPath } from '../bitcoin/descriptor.ts';
 import { networkParams } from '../bitcoin/network.ts';
 import type { Coin } from '../bitcoin/psbt.ts';
 import {
@@ -51,6 +51,9 @@ export interface ElectrumOptions {
   deadlineMs?: number;
   pingEveryMs?: number;
 }
+
+/** `time` is when an unconfirmed one was first seen. */
+type Placed = RawTransaction & { height: number; time: number };
 
 const DEADLINE_MS = 15_000;
 const ACCOUNTS_KEPT = 64;
@@ -191,29 +194,33 @@ export function createElectrum(options: ElectrumOptions): ChainSource {
 
   async function scanOnce(
     account: Account,
-    { histories, transactions, firstSeen }: Known,
+    remembered: Known,
     check: () => void,
-  ) {
+  ): Promise<AccountScan | null> {
     const at = await askTip();
     await follow(at);
     const seen = new Map<string, string | null>();
+    const histories: Known['histories'] = new Map();
     const paths = new Map<string, OwnPath>();
     const heights = new Map<string, number>();
     let moved = false;
 
-    const visit = async ({ script }: { script: Uint8Array }): Promise<Touch[] | null> => {
+    const visit = async ({ script }: DerivedKey): Promise<Touch[] | null> => {
       check();
       const hash = scriptHash(script);
       const status = await statusOf(hash);
       seen.set(hash, status);
       if (status === null) return null;
-      const before = histories.get(hash);
-      if (before?.status === status) return before.touches;
-      const touches = await rpc.call('blockchain.scripthash.get_history', [hash], readHistory);
-      histories.set(hash, { status, touches });
-      return touches;
+      const before = remembered.histories.get(hash);
+      const facts =
+        before?.status === status
+          ? before
+          : { status, touches: await rpc.call('blockchain.scripthash.get_history', [hash], readHistory) };
+      remembered.histories.set(hash, facts);
+      histories.set(hash, facts);
+      return facts.touches;
     };
-    const found = (path: OwnPath, { script }: { script: Uint8Array }, touches: Touch[]): void => {
+    const found = (path: OwnPath, { script }: DerivedKey, touches: Touch[]): void => {
       paths.set(hex.encode(script), path);
       for (const { txid, height } of touches) {
         // One script's history is newer than another's, or than the tip.
@@ -225,53 +232,57 @@ export function createElectrum(options: ElectrumOptions): ChainSource {
     const nextChange = await scanBranch(account, 1, GAP_SCAN, visit, found);
     ensure(heights.size <= TRANSACTIONS_MAX, 'ChainUnavailable', { detail: 'too many transactions' });
 
-    for (const txid of transactions.keys()) if (!heights.has(txid)) transactions.delete(txid);
-    for (const hash of histories.keys()) if (!seen.has(hash)) histories.delete(hash);
-    await some([...heights.keys()], async (txid) => {
+    const transactions = new Map<string, Placed>();
+    await some([...heights], async ([txid, height]) => {
       check();
-      if (transactions.has(txid)) return;
-      const raw = await rawTransaction(txid);
-      if (raw === null) moved = true;
-      else transactions.set(txid, raw);
+      const raw = remembered.transactions.get(txid) ?? (await rawTransaction(txid));
+      if (raw === null) {
+        moved = true;
+        return;
+      }
+      remembered.transactions.set(txid, raw);
+      const time = height === 0 ? (remembered.firstSeen.get(txid) ?? options.now()) : 0;
+      transactions.set(txid, { ...raw, height, time });
     });
     if (moved) return null;
 
     const own = (script: Uint8Array) => paths.get(hex.encode(script)) ?? null;
-    const history = await historyOf(heights, transactions, firstSeen, own, check);
+    const history = await historyOf(transactions, own, check);
     // Whatever has changed meanwhile was heard by now, or will be in the next look.
     if (tip?.hash !== at.hash || [...seen].some(([hash, status]) => statuses.get(hash) !== status))
       return null;
-    const coins = coinsOf(heights, transactions, own);
+    // What the account no longer has is forgotten.
+    remembered.histories = histories;
+    remembered.transactions = transactions;
+    remembered.firstSeen = new Map(
+      [...transactions].flatMap(([txid, { height, time }]) => (height === 0 ? [[txid, time]] : [])),
+    );
+    const coins = coinsOf(transactions, own);
     return { height: at.height, tip: at.hash, coins, history, nextReceive, nextChange };
   }
 
   async function historyOf(
-    heights: ReadonlyMap<string, number>,
-    transactions: ReadonlyMap<string, RawTransaction>,
-    firstSeen: Map<string, number>,
+    transactions: ReadonlyMap<string, Placed>,
     own: (script: Uint8Array) => OwnPath | null,
     check: () => void,
   ): Promise<HistoryEntry[]> {
-    for (const [txid, height] of heights) {
-      if (height === 0 && !firstSeen.has(txid)) firstSeen.set(txid, options.now());
-    }
-    for (const txid of firstSeen.keys()) if (!heights.has(txid)) firstSeen.delete(txid);
     const spent = ({ txid, vout }: Outpoint): TxOutput | null =>
       transactions.get(txid)?.parsed.outputs[vout] ?? null;
-    const entries = [...heights].map(([txid, height]) => {
-      const { bytes, parsed } = transactions.get(txid)!;
-      const time = height === 0 ? firstSeen.get(txid)! : 0;
-      return { txid, height, time, ...movementOf(parsed, own, spent), transaction: bytes };
-    });
+    const entries = [...transactions].map(([txid, { bytes, parsed, height, time }]) => ({
+      txid,
+      height,
+      time,
+      ...movementOf(parsed, own, spent),
+      transaction: bytes,
+    }));
     // Only of those that are shown is the block's time asked.
     const shown = newestFirst(entries);
+    const times = new Map<number, number>();
     await some([...new Set(shown.map(({ height }) => height))], async (height) => {
       check();
-      if (height > 0) await blockAt(height);
+      if (height > 0) times.set(height, (await blockAt(height)).time);
     });
-    return shown.map((entry) =>
-      entry.height === 0 ? entry : { ...entry, time: blocks.get(entry.height)?.time ?? 0 },
-    );
+    return shown.map((entry) => ({ ...entry, time: times.get(entry.height) ?? entry.time }));
   }
 
   return {
@@ -281,7 +292,7 @@ export function createElectrum(options: ElectrumOptions): ChainSource {
       const end = performance.now() + 6 * deadlineMs;
       const check = () => ensure(performance.now() < end, 'ChainUnavailable', { detail: 'deadline' });
       for (let i = 0; i < ATTEMPTS; i++) {
-        const seen: AccountScan | null = await scanOnce(account, remembered, check);
+        const seen = await scanOnce(account, remembered, check);
         if (seen !== null) return seen;
       }
       throw new HoarfrostError('ChainUnavailable', { detail: 'the chain moves', retryAfterMs: 1000 });
@@ -321,7 +332,12 @@ export function createElectrum(options: ElectrumOptions): ChainSource {
 
     async broadcastPackage(transactions) {
       const raw = transactions.map((bytes) => hex.encode(bytes));
-      const why = await rpc.call('blockchain.transaction.broadcast_package', [raw], readPackage);
+      const why = await rpc
+        .call('blockchain.transaction.broadcast_package', [raw], readPackage)
+        .catch((e: unknown) => {
+          if (e instanceof ElectrumFailure && refusal(e)) return e.rpcMessage;
+          throw e;
+        });
       if (why !== null) throw new HoarfrostError('BroadcastRejected', { detail: why });
     },
 
@@ -333,24 +349,24 @@ export function createElectrum(options: ElectrumOptions): ChainSource {
 
 /** The node's refusal of a transaction, and not a server that cannot reach its node. */
 function refusal({ rpcCode, rpcMessage }: ElectrumFailure): boolean {
-  return rpcCode === DAEMON_ERROR || (rpcCode === BAD_REQUEST && !/failed to|connect|time/i.test(rpcMessage));
+  const unreachable = /^failed to|connection|timed out|unavailable/i;
+  return rpcCode === DAEMON_ERROR || (rpcCode === BAD_REQUEST && !unreachable.test(rpcMessage));
 }
 
 /** Own outputs that no transaction of the account spends, the largest first. */
 function coinsOf(
-  heights: ReadonlyMap<string, number>,
-  transactions: ReadonlyMap<string, RawTransaction>,
+  transactions: ReadonlyMap<string, Placed>,
   own: (script: Uint8Array) => OwnPath | null,
 ): Coin[] {
-  const of = [...heights].map(([txid, height]) => ({ txid, height, tx: transactions.get(txid)!.parsed }));
-  const spent = new Set(of.flatMap(({ tx }) => tx.inputs.map(({ outpoint }) => outpointText(outpoint))));
-  return of
-    .flatMap(({ txid, height, tx }) =>
-      tx.outputs.flatMap(({ script, value }, vout): Coin[] => {
+  const inputs = [...transactions.values()].flatMap(({ parsed }) => parsed.inputs);
+  const spent = new Set(inputs.map(({ outpoint }) => outpointText(outpoint)));
+  return [...transactions]
+    .flatMap(([txid, { parsed, height }]) =>
+      parsed.outputs.flatMap(({ script, value }, vout): Coin[] => {
         const path = own(script);
         const outpoint = { txid, vout };
         if (path === null || spent.has(outpointText(outpoint))) return [];
-        return [{ outpoint, value, ...path, height, coinbase: isCoinbase(tx) }];
+        return [{ outpoint, value, ...path, height, coinbase: isCoinbase(parsed) }];
       }),
     )
     .sort((a, b) => (a.value > b.value ? -1 : a.value < b.value ? 1 : 0))

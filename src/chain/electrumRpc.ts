@@ -119,12 +119,13 @@ export function createElectrumRpc(options: ElectrumRpcOptions): ElectrumRpc {
     ensure(!closed.signal.aborted, 'ChainUnavailable', { detail: 'closed' });
     let connection: Connection | undefined;
     const late = AbortSignal.timeout(Math.min(deadlineMs, CONNECT_MS));
+    const ending = AbortSignal.any([closed.signal, late]);
     const lines = await options.dial(
       {
         onLine: (line) => connection !== undefined && take(connection, line),
         onEnd: () => connection !== undefined && drop(connection),
       },
-      AbortSignal.any([closed.signal, late]),
+      ending,
     );
     const now = performance.now();
     const opened: Connection = {
@@ -138,8 +139,7 @@ export function createElectrumRpc(options: ElectrumRpcOptions): ElectrumRpc {
     };
     connection = opened;
     const give = () => drop(opened);
-    late.addEventListener('abort', give, { once: true });
-    closed.signal.addEventListener('abort', give, { once: true });
+    ending.addEventListener('abort', give, { once: true });
     try {
       opened.version = await send(
         opened,
@@ -153,7 +153,7 @@ export function createElectrumRpc(options: ElectrumRpcOptions): ElectrumRpc {
       drop(opened);
       throw e;
     } finally {
-      late.removeEventListener('abort', give);
+      ending.removeEventListener('abort', give);
     }
     opened.ping = setInterval(() => {
       if (opened.pending.size === 0) send(opened, 'server.ping', [], () => null).catch(() => undefined);
@@ -284,7 +284,10 @@ export function createElectrumRpc(options: ElectrumRpcOptions): ElectrumRpc {
       }
     },
     version: async () => (await connected()).version,
-    close: () => closed.abort(),
+    close() {
+      closed.abort();
+      if (current !== undefined) drop(current);
+    },
   };
 }
 

@@ -414,6 +414,31 @@ await describeReal('a chain source', ['bitcoind', 'openssl'], () => {
       source.close();
     });
 
+    test('audit-26: blocks are read once while the chain grows, and again after a reorg, at the same height too', async () => {
+      const source = over(bridge.fingerprint);
+      const key = wholeKey('blocks');
+      await node.fund(deriveKey(key.account, 0, 0).address, 10_000n);
+      const [first] = await node.mine(1);
+      await node.mine(1);
+      const [before] = (await source.scan(key.account)).history;
+      await node.mine(3);
+      bridge.asked();
+      expect((await source.scan(key.account)).history).toEqual([before]);
+      const asked = bridge.asked();
+      expect(asked).toContain('blockchain.block.headers');
+      expect(asked).not.toContain('blockchain.block.header');
+
+      await node.rpc('invalidateblock', [first]);
+      await node.rpc('setmocktime', [before!.time / 1000 + 5000]);
+      const [other] = await node.mine(6);
+      await node.rpc('setmocktime', [0]);
+      const { time } = await node.rpc<{ time: number }>('getblockheader', [other]);
+      const [after] = (await source.scan(key.account)).history;
+      expect(after).toEqual({ ...before, time: time * 1000 });
+      expect(after!.time).not.toBe(before!.time);
+      source.close();
+    });
+
     test('a server that lies about shapes or transactions is not believed', async () => {
       const key = wholeKey('lies');
       await node.fund(deriveKey(key.account, 0, 0).address, 10_000n);
