@@ -1,13 +1,18 @@
 /** What every store must do. Each adapter runs the whole suite for real, over more than one open instance. */
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type PostgresServer, startPostgres } from '../../scripts/setup/postgres.ts';
-import type { Bytes, NewWallet, Store, WalletRecord } from '../../src/cosigner/store.ts';
-import { openPostgres } from '../../src/cosigner/stores/postgres.ts';
-import { openSqlite } from '../../src/cosigner/stores/sqlite.ts';
+import type { Bytes, NewWallet, Rows, Store, WalletRecord } from '../../src/cosigner/store.ts';
+import { openPostgres, POSTGRES_WORDS } from '../../src/cosigner/stores/postgres.ts';
+import { MIGRATIONS, spell } from '../../src/cosigner/stores/schema.ts';
+import { openSqlite, SQLITE_WORDS } from '../../src/cosigner/stores/sqlite.ts';
 import { HoarfrostError } from '../../src/protocol/errors.ts';
 import { describeReal } from '../support/real.ts';
 
@@ -15,6 +20,8 @@ import { describeReal } from '../support/real.ts';
 type Open = (name: string) => Store | Promise<Store>;
 
 const bytes = (fill: number, length = 32): Bytes => new Uint8Array(length).fill(fill);
+/** Of each version of the schema: a new one is added here, an old one never changes. */
+const PRINTS = ['5dd44e55025d5b2e', '3a0a27f32e28656b', '9e818e7a9ca9c160'];
 const LEDGER = bytes(77, 16);
 const NOW = 1_800_000_000_000;
 const walletOf = (n: number): NewWallet => ({
@@ -59,7 +66,139 @@ await describeReal('store: postgres', ['postgres'], () => {
     made.add(name);
     return openPostgres(server.url(name));
   });
+
+  const fresh = async () => {
+    const name = `alone${++databases}`;
+    await server.sql(`CREATE DATABASE ${name}`);
+    return name;
+  };
+  /** With wallet `a` in it. */
+  const withWallet = async (url: string) => {
+    const store = await openPostgres(url);
+    await store.addToken(bytes(1), NOW + 1);
+    await store.enrol(walletOf(10), bytes(1));
+    return store;
+  };
+  const charged = (store: Store) => store.viewWallet(bytes(10), (view) => view.chargedSince(0));
+
+  test.each(VERSIONS)('audit-23 data of version %i opens', async (version) => {
+    const name = await fresh();
+    const old = atVersion(version, POSTGRES_WORDS, (n) => `'\\x${Buffer.from(bytes(n)).toString('hex')}'`);
+    await server.sql(
+      `CREATE TABLE schema_version (version int NOT NULL); INSERT INTO schema_version VALUES (${version}); ${old}`,
+      name,
+    );
+    // Instances that start at once migrate once.
+    const [store, ...others] = await Promise.all([1, 2, 3].map(() => openPostgres(server.url(name))));
+    for (const other of others) await other.close();
+    await checkOld(store!);
+  });
+
+  test('audit-23 a database of a newer version is refused and left alone', async () => {
+    const name = await fresh();
+    await (await openPostgres(server.url(name))).close();
+    await server.sql('UPDATE schema_version SET version = 99', name);
+    await expect(openPostgres(server.url(name))).rejects.toEqual(code('BadConfiguration'));
+    expect(await server.sql('SELECT version FROM schema_version', name)).toBe('99');
+  });
+
+  test('a server that does not keep what it says it has written is refused', async () => {
+    const careless = await startPostgres({ settings: ['fsync=off'] });
+    await expect(openPostgres(careless.url('postgres'))).rejects.toEqual(code('BadConfiguration'));
+    await careless.stop();
+  });
+
+  test.each(['the answer to', 'the question of'] as const)(
+    'audit-22 where %s a COMMIT is lost, it is still done once',
+    async (lost) => {
+      const name = await fresh();
+      const proxy = await commitLosingProxy(server.port);
+      const store = await withWallet(server.url(name).replace(`:${server.port}/`, `:${proxy.port}/`));
+      let runs = 0;
+      proxy.lose(lost === 'the answer to');
+      const value = await store.withWallet(bytes(10), async (tx) => {
+        await tx.charge(5n, NOW);
+        return ++runs;
+      });
+      expect(proxy.lost()).toBe(1);
+      expect([value, runs]).toEqual(lost === 'the answer to' ? [1, 1] : [2, 2]);
+      expect(await charged(store)).toBe(5n);
+      await store.close();
+      proxy.close();
+    },
+  );
+
+  test('audit-22 a connection that the server ends in the middle of a transaction: it is done again, once', async () => {
+    const store = await withWallet(server.url(await fresh()));
+    let runs = 0;
+    await store.withWallet(bytes(10), async (tx) => {
+      await tx.charge(5n, NOW);
+      if (++runs === 1)
+        await server.sql(
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'",
+        );
+    });
+    expect(runs).toBe(2);
+    expect(await charged(store)).toBe(5n);
+    await store.close();
+  });
+
+  test('a wallet that somebody else never gives back is StoreUnavailable, in bounded time, and concerns no other', async () => {
+    const name = await fresh();
+    const store = await withWallet(server.url(name));
+    const other = new Client({ connectionString: server.url(name) });
+    await other.connect();
+    await other.query('BEGIN; SELECT 1 FROM wallet FOR UPDATE');
+    const stuck = store.withWallet(bytes(10), (tx) => tx.charge(5n, NOW));
+    await store.addToken(bytes(9), NOW);
+    expect(await charged(store)).toBe(0n);
+    await expect(stuck).rejects.toEqual(code('StoreUnavailable'));
+    await other.end();
+    await store.withWallet(bytes(10), (tx) => tx.charge(5n, NOW));
+    expect(await charged(store)).toBe(5n);
+    await store.close();
+  });
 });
+
+/** Between a store and its server: loses one COMMIT, or what the server says to it, and the connection with it. */
+async function commitLosingProxy(port: number) {
+  let losing: 'answer' | 'question' | undefined;
+  let lost = 0;
+  const proxy = createServer((client) => {
+    const upstream = connect(port, '127.0.0.1');
+    let cut = false;
+    client.on('data', (data) => {
+      if (losing !== undefined && data.includes('COMMIT\0')) {
+        lost++;
+        cut = losing === 'answer';
+        const drop = losing === 'question';
+        losing = undefined;
+        if (drop) return void client.destroy();
+      }
+      upstream.write(data);
+    });
+    upstream.on('data', (data) => {
+      if (cut) client.destroy();
+      else client.write(data);
+    });
+    for (const [socket, peer] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      socket.on('error', () => {});
+      socket.on('close', () => peer.destroy());
+    }
+  }).listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  return {
+    port: (proxy.address() as AddressInfo).port,
+    lose: (answer: boolean) => {
+      losing = answer ? 'answer' : 'question';
+    },
+    lost: () => lost,
+    close: () => proxy.close(),
+  };
+}
 
 let databases = 0;
 
@@ -337,6 +476,66 @@ function suite(open: Open): void {
     expect(await store.viewWallet(a.id, (view) => view.chargedSince(0))).toBe(limit);
   });
 
+  test('a store is bound once, to one cosigner, and keeps the name of its ledger', async () => {
+    const empty = await another(`${name}_empty`);
+    expect(await empty.bound()).toBe(false);
+    expect(await empty.ledger()).toEqual(bytes(0, 16));
+    await empty.bind(bytes(1), bytes(2, 16));
+    await empty.bind(bytes(1), bytes(3, 16));
+    expect(await empty.bound()).toBe(true);
+    expect(await empty.ledger()).toEqual(bytes(2, 16));
+    await expect(empty.bind(bytes(4), bytes(5, 16))).rejects.toEqual(code('BadConfiguration'));
+  });
+
+  test('a loss names another ledger and voids tokens and waiting payments; wallets made later lost nothing', async () => {
+    const c = { ...walletOf(200), begunAt: NOW + 11 };
+    await store.addToken(bytes(54), NOW + 100);
+    await store.withWallet(a.id, async (tx) => {
+      await tx.putRecord('hold', bytes(1), bytes(2));
+      await tx.putRecord('policy', bytes(1), bytes(3));
+    });
+    await store.declareLoss(bytes(78, 16), NOW + 10);
+    await expect(store.checkToken(bytes(54), NOW)).rejects.toEqual(code('TokenUnknown'));
+    await store.addToken(bytes(55), NOW + 100);
+    await store.enrol(c, bytes(55));
+    for (const s of [store, await another()]) {
+      const seen = (id: Bytes) => s.viewWallet(id, async ({ wallet }) => [wallet.ledger, wallet.lostAt]);
+      expect(await seen(a.id)).toEqual([bytes(78, 16), NOW + 10]);
+      expect(await seen(c.id)).toEqual([bytes(78, 16), null]);
+      expect(await s.viewWallet(a.id, (view) => view.records('hold'))).toEqual([]);
+      expect(await s.viewWallet(a.id, (view) => view.records('policy'))).toHaveLength(1);
+    }
+  });
+
+  test('audit-07 what is dumped fills an empty store with the same, in pages, all or nothing', async () => {
+    await store.withWallet(a.id, async (tx) => {
+      await tx.insertAttempt({ request: bytes(1), commitments: [bytes(2)], spend: bytes(4), at: NOW });
+      await tx.insertAttempt({ request: bytes(9), commitments: [bytes(8)], spend: bytes(4), at: NOW });
+      await tx.storeAnswer(bytes(1), bytes(5, 3000));
+      await tx.setReserve('aa:0', 2_100_000_000_000_000n);
+      for (let i = 0; i < 1200; i++) await tx.charge(BigInt(i), NOW + i);
+      await tx.appendReceipt({ sequence: 1, body: bytes(6), signature: bytes(7, 64) });
+      await tx.putRecord('policy', bytes(1), bytes(2, 0));
+      await tx.raiseNextIndices(4, 5);
+    });
+    const rows = await dumped(store);
+    expect(Math.max(...rows.map((page) => page.rows.length))).toBe(500);
+    const copy = await another(`${name}_copy`);
+    async function* broken() {
+      yield* rows;
+      throw new HoarfrostError('BadEncoding');
+    }
+    await expect(copy.fill(broken, bytes(78, 16), NOW)).rejects.toEqual(code('BadEncoding'));
+    expect(await dumped(copy)).toEqual([]);
+    const whole = async function* () {
+      yield* rows;
+    };
+    await copy.fill(whole, bytes(78, 16), NOW);
+    expect(sorted(await dumped(copy))).toEqual(sorted(rows));
+    await copy.withWallet(a.id, (tx) => tx.charge(1n, NOW));
+    await expect(copy.fill(whole, bytes(79, 16), NOW)).rejects.toEqual(code('WalletExists'));
+  });
+
   test('after close everything fails at once', async () => {
     const s = await another();
     await s.check();
@@ -346,12 +545,69 @@ function suite(open: Open): void {
   });
 }
 
+async function dumped(store: Store): Promise<Rows[]> {
+  const pages: Rows[] = [];
+  await store.dump(async (page) => {
+    pages.push(page);
+  });
+  return pages;
+}
+
+/** Tables keep no order of their rows. */
+function sorted(pages: readonly Rows[]): string[] {
+  return pages
+    .flatMap(({ table, columns, rows }) => rows.map((row) => [table, columns, ...row].join(' ')))
+    .sort();
+}
+
+/** The schema as it was at a version, with one wallet in it. */
+const atVersion = (version: number, words: Parameters<typeof spell>[1], blob: (n: number) => string) =>
+  [
+    ...MIGRATIONS.slice(0, version).map((migration) => spell(migration, words)),
+    `INSERT INTO wallet (id, session, device_key, certificate, epoch, begun_at)
+       VALUES (${[10, 11, 12, 13].map(blob).join(', ')}, 3, ${NOW});`,
+    `INSERT INTO share (wallet, epoch, sealed) VALUES (${blob(10)}, 3, ${blob(14)});`,
+    `INSERT INTO attempt (wallet, epoch, request, spend, at, answer)
+       VALUES (${blob(10)}, 3, ${blob(1)}, ${blob(2)}, ${NOW}, ${blob(3)});`,
+    `INSERT INTO commitment (wallet, epoch, hash, request) VALUES (${blob(10)}, 3, ${blob(4)}, ${blob(1)});`,
+    `INSERT INTO charge (wallet, at, amount) VALUES (${blob(10)}, ${NOW}, 7);`,
+  ].join('\n');
+
+async function checkOld(store: Store): Promise<void> {
+  expect(await store.bound()).toBe(true);
+  await store.withWallet(bytes(10), async (tx) => {
+    expect(tx.wallet).toMatchObject({ epoch: 3, bornAt: NOW, lostAt: null });
+    expect(await tx.sealedShare()).toEqual(bytes(14));
+    expect(await tx.attempt(bytes(1))).toEqual({ answer: bytes(3) });
+    expect(await tx.commitmentsUsed([bytes(4)])).toBe(true);
+    expect(await tx.chargedSince(0)).toBe(7n);
+    await tx.putRecord('policy', bytes(1), bytes(2));
+    await tx.charge(1n, NOW);
+  });
+  await store.close();
+}
+const VERSIONS = MIGRATIONS.map((_, i) => i + 1);
+
+test('audit-23 no version of the schema that was ever used changes any more', () => {
+  const prints = MIGRATIONS.map((text) => createHash('sha256').update(text).digest('hex').slice(0, 16));
+  expect(prints).toEqual(PRINTS);
+});
+
 describe('store: sqlite alone', () => {
   let folder: string;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'store-'));
   });
   afterEach(() => rmSync(folder, { recursive: true }));
+
+  test.each(VERSIONS)('audit-23 data of version %i opens', async (version) => {
+    const path = join(folder, 'old.sqlite');
+    const db = new DatabaseSync(path);
+    db.exec(atVersion(version, SQLITE_WORDS, (n) => `X'${Buffer.from(bytes(n)).toString('hex')}'`));
+    db.exec(`PRAGMA user_version = ${version}`);
+    db.close();
+    await checkOld(openSqlite(path));
+  });
 
   test('audit-23 a database of a newer version is refused and left alone', async () => {
     const path = join(folder, 'new.sqlite');

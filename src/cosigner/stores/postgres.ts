@@ -30,7 +30,13 @@ const PREPARED_VALUES = 32;
 const OLDEST_SERVER = 130_000;
 /** Any number, but one: instances that migrate wait for each other. */
 const MIGRATION_LOCK = 0x686f6172;
-const WORDS = { BYTES: 'bytea', INT: 'bigint', SERIAL: 'bigserial', CLUSTERED: '', STRICT: '' };
+export const POSTGRES_WORDS = {
+  BYTES: 'bytea',
+  INT: 'bigint',
+  SERIAL: 'bigserial',
+  CLUSTERED: '',
+  STRICT: '',
+};
 
 export interface PostgresParts {
   random?: Random;
@@ -359,7 +365,7 @@ async function migrate(client: PoolClient): Promise<void> {
   if (at > MIGRATIONS.length) {
     throw new HoarfrostError('BadConfiguration', { detail: 'store: database of a newer version' });
   }
-  for (const migration of MIGRATIONS.slice(at)) await client.query(spell(migration, WORDS));
+  for (const migration of MIGRATIONS.slice(at)) await client.query(spell(migration, POSTGRES_WORDS));
   await client.query('DELETE FROM schema_version');
   await client.query('INSERT INTO schema_version VALUES ($1)', [MIGRATIONS.length]);
   await client.query('COMMIT');

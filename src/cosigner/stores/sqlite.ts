@@ -13,7 +13,7 @@ const BUSY = 5;
 const BUSY_DEADLINE_MS = 5000;
 const PAGE = 500;
 const PRAGMAS = 'PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;';
-const WORDS = {
+export const SQLITE_WORDS = {
   BYTES: 'BLOB',
   INT: 'INTEGER',
   SERIAL: 'INTEGER',
@@ -51,7 +51,7 @@ function migrate(db: DatabaseSync): void {
       // Another process may have migrated while this one waited for the lock.
       const at = version();
       if (at < MIGRATIONS.length) {
-        db.exec(`${spell(MIGRATIONS[at]!, WORDS)}; PRAGMA user_version = ${at + 1}`);
+        db.exec(`${spell(MIGRATIONS[at]!, SQLITE_WORDS)}; PRAGMA user_version = ${at + 1}`);
       }
       db.exec('COMMIT');
     } catch (e) {
