@@ -64,7 +64,7 @@ await describeReal('bad input on screen', ['bitcoind', 'chromium', 'openssl'], (
       await said(page, 'WrongCosignerKey').waitFor();
     });
 
-    test('audit-25: a cosigner that cannot be reached is said, and can be tried again', async () => {
+    test('audit-25, audit-30: a cosigner that cannot be reached is said, and can be tried again', async () => {
       const closed = createServer();
       await new Promise<void>((done) => closed.listen(0, '127.0.0.1', done));
       const { port } = closed.address() as { port: number };
@@ -172,7 +172,7 @@ await describeReal('bad input on screen', ['bitcoind', 'chromium', 'openssl'], (
       await page.getByRole('button', { name: 'Back', exact: true }).click();
     });
 
-    test('audit-25: a cosigner that is gone at Review is said; the payment waits for it and goes through', async () => {
+    test('audit-25, audit-30: a cosigner that is gone at Review is said; the payment waits for it and goes through', async () => {
       await fillPayment(page, payee, 50_000n);
       await page
         .getByRole('radio', { name: /sat\/vB/ })

@@ -20,7 +20,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-describe('audit-27 metrics', () => {
+describe('audit-28 metrics', () => {
   let running: Running;
   let server: Server;
   afterEach(async () => {
@@ -28,7 +28,7 @@ describe('audit-27 metrics', () => {
     await running?.stop();
   });
 
-  test('audit-28 counts of requests, decisions, parts and time, and no word of any wallet', async () => {
+  test('counts of requests, decisions, parts and time, and no word of any wallet', async () => {
     running = await startCosigner({ folder });
     const clock = steadyClock(systemClock);
     server = await serveMetrics(running.cosigner, running.listener, clock, { host: '127.0.0.1', port: 0 });

@@ -147,7 +147,7 @@ describe('sign', () => {
 });
 
 describe('store, never recompute', () => {
-  test('attack-13 the identical request gets the identical answer, on any connection, for ever', async () => {
+  test('attack-13 audit-16 the identical request gets the identical answer, on any connection, for ever', async () => {
     const attempted = await attemptOf(client, device, payment(device, { amount: 1000n }));
     const first = await askToSign(client, device, attempted.body);
     const before = snapshot();

@@ -192,7 +192,7 @@ describe('the channel', () => {
     channel.close();
   });
 
-  test('audit-06, audit-26: after a drop it comes back by itself, and what was missed is looked up', async () => {
+  test('audit-06, audit-26, audit-30: after a drop it comes back by itself, and what was missed is looked up', async () => {
     const { channel, connected } = channelFor({ answer: () => fees });
     channel.stay(true);
     await vi.waitFor(() => expect(connected).toHaveBeenCalledTimes(1));
