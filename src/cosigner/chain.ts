@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { createBitcoind } from '../chain/bitcoind.ts';
+import { createElectrum } from '../chain/electrum.ts';
 import { createEsplora } from '../chain/esplora.ts';
 import type { ChainSource } from '../chain/source.ts';
+import { dialSocket } from '../chain/transport/socket.ts';
 import { HoarfrostError } from '../protocol/errors.ts';
 import type { Network } from '../protocol/networks.ts';
 import type { Clock } from './clock.ts';
@@ -12,6 +14,8 @@ export function openChain(setting: ChainSetting, network: Network, clock: Clock)
   switch (setting.kind) {
     case 'esplora':
       return createEsplora({ url: setting.url, network, now: clock.now });
+    case 'electrum':
+      return createElectrum({ dial: dialSocket(setting.address), network, now: clock.now });
     case 'bitcoind': {
       const { url, auth } = setting;
       const credentials =

@@ -46,7 +46,11 @@ describe('audit-09 configuration', () => {
     [() => serve(['--tls-cert', '/nowhere/cert.pem']), 'tls-cert: file cannot be read'],
     [() => serve(tls()), 'chain: must be set'],
     [() => serve([...tls(), '--chain', 'esplora:http://x', '--chain-poll', '0']), 'chain-poll: a number'],
-    [() => chainOf('electrum:http://x'), 'chain: bitcoind'],
+    [() => chainOf('neutrino:http://x'), 'chain: bitcoind'],
+    [() => chainOf('electrum:http://x:1'), 'chain: electrum'],
+    [() => chainOf('electrum:tcp://x'), 'chain: electrum'],
+    [() => chainOf(`electrum:tcp://x:1?sha256=${'ab'.repeat(32)}`), 'chain: electrum'],
+    [() => chainOf('electrum:tls://x:1?sha256=ab'), 'chain: electrum'],
     [() => chainOf('bitcoind:ftp://x'), 'chain: bitcoind'],
     [() => chainOf('bitcoind:http://127.0.0.1:1'), 'chain: bitcoind needs'],
   ])('what serve needs is checked before it starts (%#)', (read, message) => {
@@ -69,6 +73,17 @@ describe('audit-09 configuration', () => {
       kind: 'bitcoind',
       url: 'http://127.0.0.1:18443',
       auth: { cookieFile: '/x/.cookie' },
+    });
+    expect(chainOf('electrum:tcp://127.0.0.1:50001')).toEqual({
+      kind: 'electrum',
+      address: { host: '127.0.0.1', port: 50001, tls: null },
+    });
+    expect(chainOf('electrum:tls://[::1]:50002')).toEqual({
+      kind: 'electrum',
+      address: { host: '::1', port: 50002, tls: { fingerprint: null } },
+    });
+    expect(chainOf(`electrum:tls://electrum.example:50002?sha256=${'AB:'.repeat(31)}AB`)).toMatchObject({
+      address: { host: 'electrum.example', tls: { fingerprint: 'ab'.repeat(32) } },
     });
     try {
       chainOf('bitcoind:gopher://alice:s3cret@127.0.0.1');
