@@ -12,6 +12,7 @@ import {
   verifyBackup,
 } from '../../src/cosigner/backup.ts';
 import { systemClock } from '../../src/cosigner/clock.ts';
+import type { Rows, Store } from '../../src/cosigner/store.ts';
 import { openSqlite } from '../../src/cosigner/stores/sqlite.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
 import { generateNoiseKeyPair } from '../../src/protocol/noise.ts';
@@ -182,6 +183,26 @@ describe('a backup', () => {
     }
     expect(await empty.bound()).toBe(false);
     await empty.close();
+  });
+
+  test('audit-23 one of a newer version is refused', async () => {
+    const { store } = running.cosigner;
+    const newer = { dump: async (visit) => (await store.dump(visit)) + 1 } as Pick<Store, 'dump'> as Store;
+    await backup(newer, partsOf(running), file, keyFile);
+    await expect(verify()).rejects.toEqual(code('WrongVersion'));
+  });
+
+  test('a wallet whose certificate is not its own is named', async () => {
+    const { store } = running.cosigner;
+    const forged = async (visit: (rows: Rows) => Promise<void>) =>
+      store.dump((page) => {
+        const rows = page.rows.map((row) =>
+          row.map((v, i) => (page.table === 'wallet' && page.columns[i] === 'id' ? new Uint8Array(32) : v)),
+        );
+        return visit({ ...page, rows });
+      });
+    await backup({ dump: forged } as Pick<Store, 'dump'> as Store, partsOf(running), file, keyFile);
+    await expect(verify()).rejects.toEqual(code('BadCertificate'));
   });
 
   test('never replaces a file, and is never restored over wallets', async () => {
