@@ -1,0 +1,243 @@
+/** What is each database's own: data of older versions, locks that are never given back, servers that fail or do not keep their word. */
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { Client } from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type PostgresServer, startPostgres } from '../../scripts/setup/postgres.ts';
+import type { Store } from '../../src/cosigner/store.ts';
+import { openPostgres, POSTGRES_WORDS } from '../../src/cosigner/stores/postgres.ts';
+import { MIGRATIONS, spell } from '../../src/cosigner/stores/schema.ts';
+import { openSqlite, SQLITE_WORDS } from '../../src/cosigner/stores/sqlite.ts';
+import { describeReal } from '../support/real.ts';
+import { bytes, code, NOW, walletOf } from '../support/stores.ts';
+
+/** Of each version of the schema: a new one is added here, an old one never changes. */
+const PRINTS = ['5dd44e55025d5b2e', '3a0a27f32e28656b', '9e818e7a9ca9c160'];
+/** The schema as it was at a version, with one wallet in it. */
+const atVersion = (version: number, words: Parameters<typeof spell>[1], blob: (n: number) => string) =>
+  [
+    ...MIGRATIONS.slice(0, version).map((migration) => spell(migration, words)),
+    `INSERT INTO wallet (id, session, device_key, certificate, epoch, begun_at)
+       VALUES (${[10, 11, 12, 13].map(blob).join(', ')}, 3, ${NOW});`,
+    `INSERT INTO share (wallet, epoch, sealed) VALUES (${blob(10)}, 3, ${blob(14)});`,
+    `INSERT INTO attempt (wallet, epoch, request, spend, at, answer)
+       VALUES (${blob(10)}, 3, ${blob(1)}, ${blob(2)}, ${NOW}, ${blob(3)});`,
+    `INSERT INTO commitment (wallet, epoch, hash, request) VALUES (${blob(10)}, 3, ${blob(4)}, ${blob(1)});`,
+    `INSERT INTO charge (wallet, at, amount) VALUES (${blob(10)}, ${NOW}, 7);`,
+  ].join('\n');
+
+async function checkOld(store: Store): Promise<void> {
+  expect(await store.bound()).toBe(true);
+  await store.withWallet(bytes(10), async (tx) => {
+    expect(tx.wallet).toMatchObject({ epoch: 3, bornAt: NOW, lostAt: null });
+    expect(await tx.sealedShare()).toEqual(bytes(14));
+    expect(await tx.attempt(bytes(1))).toEqual({ answer: bytes(3) });
+    expect(await tx.commitmentsUsed([bytes(4)])).toBe(true);
+    expect(await tx.chargedSince(0)).toBe(7n);
+    await tx.putRecord('policy', bytes(1), bytes(2));
+    await tx.charge(1n, NOW);
+  });
+  await store.close();
+}
+const VERSIONS = MIGRATIONS.map((_, i) => i + 1);
+
+test('audit-23 no version of the schema that was ever used changes any more', () => {
+  const prints = MIGRATIONS.map((text) => createHash('sha256').update(text).digest('hex').slice(0, 16));
+  expect(prints).toEqual(PRINTS);
+});
+
+describe('sqlite', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'store-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  test.each(VERSIONS)('audit-23 data of version %i opens', async (version) => {
+    const path = join(folder, 'old.sqlite');
+    const db = new DatabaseSync(path);
+    db.exec(atVersion(version, SQLITE_WORDS, (n) => `X'${Buffer.from(bytes(n)).toString('hex')}'`));
+    db.exec(`PRAGMA user_version = ${version}`);
+    db.close();
+    await checkOld(openSqlite(path));
+  });
+
+  test('audit-23 a database of a newer version is refused and left alone', async () => {
+    const path = join(folder, 'new.sqlite');
+    await openSqlite(path).close();
+    const db = new DatabaseSync(path);
+    db.exec('PRAGMA user_version = 99');
+    db.close();
+    expect(() => openSqlite(path)).toThrow(code('StoreUnavailable'));
+    const again = new DatabaseSync(path);
+    expect(again.prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 99 });
+    again.close();
+  });
+
+  test('readers do not wait for writers: write-ahead log', async () => {
+    const path = join(folder, 'test.sqlite');
+    const store = openSqlite(path);
+    const db = new DatabaseSync(path);
+    expect(db.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' });
+    db.close();
+    await store.close();
+  });
+
+  test('a lock that another process never gives back is StoreUnavailable, in bounded time', async () => {
+    const path = join(folder, 'test.sqlite');
+    const store = openSqlite(path);
+    const other = new DatabaseSync(path);
+    other.exec('BEGIN IMMEDIATE');
+    await expect(store.addToken(bytes(1), NOW)).rejects.toEqual(code('StoreUnavailable'));
+    other.exec('ROLLBACK');
+    other.close();
+    await store.addToken(bytes(1), NOW);
+    await store.close();
+  });
+});
+
+await describeReal('postgres', ['postgres'], () => {
+  let server: PostgresServer;
+  let databases = 0;
+  beforeAll(async () => {
+    server = await startPostgres();
+  });
+  afterAll(() => server?.stop());
+
+  const fresh = async () => {
+    const name = `alone${++databases}`;
+    await server.sql(`CREATE DATABASE ${name}`);
+    return name;
+  };
+  /** With wallet `a` in it. */
+  const withWallet = async (url: string) => {
+    const store = await openPostgres(url);
+    await store.addToken(bytes(1), NOW + 1);
+    await store.enrol(walletOf(10), bytes(1));
+    return store;
+  };
+  const charged = (store: Store) => store.viewWallet(bytes(10), (view) => view.chargedSince(0));
+
+  test.each(VERSIONS)('audit-23 data of version %i opens', async (version) => {
+    const name = await fresh();
+    const old = atVersion(version, POSTGRES_WORDS, (n) => `'\\x${Buffer.from(bytes(n)).toString('hex')}'`);
+    await server.sql(
+      `CREATE TABLE schema_version (version int NOT NULL); INSERT INTO schema_version VALUES (${version}); ${old}`,
+      name,
+    );
+    // Instances that start at once migrate once.
+    const [store, ...others] = await Promise.all([1, 2, 3].map(() => openPostgres(server.url(name))));
+    for (const other of others) await other.close();
+    await checkOld(store!);
+  });
+
+  test('audit-23 a database of a newer version is refused and left alone', async () => {
+    const name = await fresh();
+    await (await openPostgres(server.url(name))).close();
+    await server.sql('UPDATE schema_version SET version = 99', name);
+    await expect(openPostgres(server.url(name))).rejects.toEqual(code('BadConfiguration'));
+    expect(await server.sql('SELECT version FROM schema_version', name)).toBe('99');
+  });
+
+  test('a server that does not keep what it says it has written is refused', async () => {
+    const careless = await startPostgres({ settings: ['fsync=off'] });
+    await expect(openPostgres(careless.url('postgres'))).rejects.toEqual(code('BadConfiguration'));
+    await careless.stop();
+  });
+
+  test.each(['the answer to', 'the question of'] as const)(
+    'audit-22 where %s a COMMIT is lost, it is still done once',
+    async (lost) => {
+      const name = await fresh();
+      const proxy = await commitLosingProxy(server.port);
+      const store = await withWallet(server.url(name).replace(`:${server.port}/`, `:${proxy.port}/`));
+      let runs = 0;
+      proxy.lose(lost === 'the answer to');
+      const value = await store.withWallet(bytes(10), async (tx) => {
+        await tx.charge(5n, NOW);
+        return ++runs;
+      });
+      expect(proxy.lost()).toBe(1);
+      expect([value, runs]).toEqual(lost === 'the answer to' ? [1, 1] : [2, 2]);
+      expect(await charged(store)).toBe(5n);
+      await store.close();
+      proxy.close();
+    },
+  );
+
+  test('audit-22 a connection that the server ends in the middle of a transaction: it is done again, once', async () => {
+    const store = await withWallet(server.url(await fresh()));
+    let runs = 0;
+    await store.withWallet(bytes(10), async (tx) => {
+      await tx.charge(5n, NOW);
+      if (++runs === 1)
+        await server.sql(
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'",
+        );
+    });
+    expect(runs).toBe(2);
+    expect(await charged(store)).toBe(5n);
+    await store.close();
+  });
+
+  test('a wallet that somebody else never gives back is StoreUnavailable, in bounded time, and concerns no other', async () => {
+    const name = await fresh();
+    const store = await withWallet(server.url(name));
+    const other = new Client({ connectionString: server.url(name) });
+    await other.connect();
+    await other.query('BEGIN; SELECT 1 FROM wallet FOR UPDATE');
+    const stuck = store.withWallet(bytes(10), (tx) => tx.charge(5n, NOW));
+    await store.addToken(bytes(9), NOW);
+    expect(await charged(store)).toBe(0n);
+    await expect(stuck).rejects.toEqual(code('StoreUnavailable'));
+    await other.end();
+    await store.withWallet(bytes(10), (tx) => tx.charge(5n, NOW));
+    expect(await charged(store)).toBe(5n);
+    await store.close();
+  });
+});
+
+/** Between a store and its server: loses one COMMIT, or what the server says to it, and the connection with it. */
+async function commitLosingProxy(port: number) {
+  let losing: 'answer' | 'question' | undefined;
+  let lost = 0;
+  const proxy = createServer((client) => {
+    const upstream = connect(port, '127.0.0.1');
+    let cut = false;
+    client.on('data', (data) => {
+      if (losing !== undefined && data.includes('COMMIT\0')) {
+        lost++;
+        cut = losing === 'answer';
+        const drop = losing === 'question';
+        losing = undefined;
+        if (drop) return void client.destroy();
+      }
+      upstream.write(data);
+    });
+    upstream.on('data', (data) => {
+      if (cut) client.destroy();
+      else client.write(data);
+    });
+    for (const [socket, peer] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      socket.on('error', () => {});
+      socket.on('close', () => peer.destroy());
+    }
+  }).listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  return {
+    port: (proxy.address() as AddressInfo).port,
+    lose: (answer: boolean) => {
+      losing = answer ? 'answer' : 'question';
+    },
+    lost: () => lost,
+    close: () => proxy.close(),
+  };
+}
