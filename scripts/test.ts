@@ -18,6 +18,12 @@ const MINUTE = 60_000;
 
 /** Checks that pass or fail as one: the names of npm scripts. */
 const CHECKS = ['types', 'lint', 'rules', 'unused', 'wasm', 'build'];
+/** Heavier runs with commands of their own, in their short form: the names of npm scripts and what they are given. */
+const SHORT_RUNS: Record<string, readonly string[]> = {
+  'test:peers': ['--count', '1000'],
+  'test:timing': ['--samples', '100000'],
+  fuzz: ['--quick'],
+};
 /** Folders under test/, run side by side within each. */
 const GROUPS = ['unit', 'vectors', 'property', 'conformance'];
 /** The folder under test/ whose files use browsers, node and cosigner, one after the other. */
@@ -44,9 +50,10 @@ function part(name: string, get: () => Promise<unknown>): Promise<unknown> {
   return step(name, getOrSay, (got) => (typeof got === 'string' ? got : 'here'));
 }
 
-async function check(name: string): Promise<void> {
+async function check(name: string, args: readonly string[] = []): Promise<void> {
+  const command = ['run', '--silent', name, ...(args.length > 0 ? ['--', ...args] : [])];
   try {
-    await step(name, () => run('npm', ['run', '--silent', name], { cwd: root, deadlineMs: 10 * MINUTE }));
+    await step([name, ...args].join(' '), () => run('npm', command, { cwd: root, deadlineMs: 15 * MINUTE }));
     add({ passed: 1, failed: [], skipped: [] });
   } catch (error) {
     add({ passed: 0, failed: [`${name}\n${(error as Error).message}`], skipped: [] });
@@ -59,7 +66,7 @@ async function tests(name: string, config: string, filter: string): Promise<void
 }
 
 const wanted = process.argv.slice(2);
-const all = [...CHECKS, ...GROUPS, END_TO_END];
+const all = [...CHECKS, ...Object.keys(SHORT_RUNS), ...GROUPS, END_TO_END];
 const unknown = wanted.filter((name) => !all.includes(name));
 if (unknown.length > 0) {
   console.error(`No such tests: ${unknown.join(', ')}. There are: ${all.join(', ')}`);
@@ -76,6 +83,7 @@ try {
   if (chosen.has(END_TO_END) || chosen.has('conformance')) await part('PostgreSQL', getPostgres);
   for (const name of CHECKS) if (chosen.has(name)) await check(name);
   for (const name of GROUPS) if (chosen.has(name)) await tests(name, 'vitest.config.ts', `test/${name}/`);
+  for (const [name, args] of Object.entries(SHORT_RUNS)) if (chosen.has(name)) await check(name, args);
   if (chosen.has(END_TO_END)) {
     const files = await readdir(join(root, 'test', END_TO_END), { recursive: true });
     for (const file of files.filter((name) => name.endsWith('.test.ts')).sort()) {
