@@ -202,6 +202,8 @@ export class Listener {
       response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
       response.end(`${JSON.stringify(body)}\n`);
     };
+    const { strangers } = this.#cosigner.limiter;
+    if (strangers.wait(addressName(request.socket.remoteAddress)) > 0) return answer(429, {});
     if (request.method !== 'GET') return answer(405, {});
     if (request.url === '/livez') return answer(200, { live: true });
     if (request.url !== '/readyz') return answer(404, {});

@@ -4,6 +4,7 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
+import { equalVar, taggedHash } from '../crypto/hash.ts';
 import { type Policy, policyHash } from '../policy/document.ts';
 import { nextPolicy, type PolicyKeys, signedPolicy } from '../policy/versions.ts';
 import { decode } from '../protocol/codec.ts';
@@ -33,17 +34,25 @@ export class Policies {
     return policy;
   }
 
+  /** Goes on from the longest beginning that was verified before. */
   #follow(signer: Cosigner['signer'], wallet: Wallet, records: readonly StoredRecord[]): Policy {
-    const hash = sha256.create().update(wallet.keys.wallet);
-    for (const { key, body } of records) hash.update(sha256(key)).update(sha256(body));
-    const name = bytesToHex(hash.digest());
-    let policy = this.#verified.get(name);
-    if (policy === undefined) {
-      policy = wallet.firstPolicy;
-      for (const { key, body } of records) {
-        policy = nextPolicy(signer.schnorrVerify, keysOf(wallet), policy, decode(signedPolicy, body));
-        ensure(String(key) === String(keyOf(policy.version)), 'WrongVersion', { detail: 'policy' });
-      }
+    let name = bytesToHex(wallet.keys.wallet);
+    let policy = wallet.firstPolicy;
+    let verified = 0;
+    for (const [i, { key, body }] of records.entries()) {
+      name = bytesToHex(
+        taggedHash('hoarfrost/policy-chain', new TextEncoder().encode(name), sha256(key), body),
+      );
+      const known = this.#verified.get(name);
+      if (known === undefined) continue;
+      policy = known;
+      verified = i + 1;
+    }
+    for (const { key, body } of records.slice(verified)) {
+      policy = nextPolicy(signer.schnorrVerify, keysOf(wallet), policy, decode(signedPolicy, body));
+      ensure(equalVar(key, keyOf(policy.version)), 'WrongVersion', { detail: 'policy' });
+    }
+    if (verified < records.length) {
       if (this.#verified.size >= CACHED) this.#verified.delete(this.#verified.keys().next().value!);
       this.#verified.set(name, policy);
     }

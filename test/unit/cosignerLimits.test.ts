@@ -1,4 +1,6 @@
 /** What one may ask for, and that nobody's asking too much is anybody else's loss. */
+import { readFileSync } from 'node:fs';
+import { get } from 'node:https';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Clock } from '../../src/cosigner/clock.ts';
 import { TIMING } from '../../src/cosigner/connection.ts';
@@ -27,6 +29,7 @@ import {
   startCosigner,
   type TestDevice,
   testFolder,
+  testTls,
   within,
 } from '../support/cosigner.ts';
 
@@ -129,6 +132,30 @@ describe('audit-12 addresses', () => {
     for (let i = 0; i < 3; i++) await (await socketFrom('127.0.0.2')).close();
     await expect(socketFrom('127.0.0.2')).rejects.toThrow();
     await (await stranger()).hello();
+  });
+
+  test('who asks for the health pages too often is answered so, and asks no chain source', async () => {
+    await start({ limits: { strangers: { burst: 3, perMinute: 1 } } });
+    let asked = 0;
+    const { height } = running.chain;
+    running.chain.height = () => {
+      asked++;
+      return height.call(running.chain);
+    };
+    const ca = readFileSync((await testTls).caFile);
+    const status = (localAddress: string) =>
+      new Promise((resolve, reject) => {
+        const options = { host: '127.0.0.1', port: running.listener.port, path: '/readyz', ca, localAddress };
+        get({ ...options, agent: false }, (response) => resolve(response.resume().statusCode)).on(
+          'error',
+          reject,
+        );
+      });
+    const heard: unknown[] = [];
+    for (let i = 0; i < 5; i++) heard.push(await within('page', status('127.0.0.2')));
+    expect(heard).toEqual([200, 200, 200, 429, 429]);
+    expect(asked).toBe(3);
+    expect(await within('page', status('127.0.0.1'))).toBe(200);
   });
 
   test('strangers of one address share one rate, however many keys they make', async () => {

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parsePsbt } from '../../src/bitcoin/psbt.ts';
 import { parseTransaction, txidOf } from '../../src/bitcoin/transaction.ts';
 import { type Clock, steadyClock } from '../../src/cosigner/clock.ts';
+import type { Limits } from '../../src/cosigner/limits.ts';
 import { load } from '../../src/crypto/load.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
 import type { Secret } from '../../src/crypto/secret.ts';
@@ -12,6 +13,7 @@ import { encodePolicy, type Policy, policyHash } from '../../src/policy/document
 import { HELD_FOR_MS } from '../../src/policy/evaluate.ts';
 import { policyCeremonyHash, policyChangeHash, signedPolicy } from '../../src/policy/versions.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
+import { HOLDS_MAX } from '../../src/protocol/limits.ts';
 import { type Receipt, receiptBody, signBody } from '../../src/protocol/messages.ts';
 import {
   addressOf,
@@ -53,8 +55,8 @@ afterEach(async () => {
   await running.stop();
   removeFolder(folder);
 });
-async function born(policy: Partial<Policy> = {}, at = clock): Promise<void> {
-  running = await startCosigner({ folder, clock: at });
+async function born(policy: Partial<Policy> = {}, at = clock, limits: Partial<Limits> = {}): Promise<void> {
+  running = await startCosigner({ folder, clock: at, limits });
   ({ device, client } = await newDevice(running, policyOf(policy)));
 }
 async function restart(): Promise<void> {
@@ -158,6 +160,17 @@ describe('a payment that waits', () => {
     expect(again.ticket).not.toEqual(ticket);
   });
 
+  test('no more than a hundred wait at a time; a place is free once one is cancelled', async () => {
+    await born({ hold }, clock, { refusals: { most: 1000, inMs: 1 }, decisions: { most: 1000, inMs: 1 } });
+    const first = await ask(pay(200_000n), 'deferred');
+    for (let i = 1; i < HOLDS_MAX; i++) await ask(pay(200_000n), 'deferred');
+    const late = pay(200_000n);
+    await expect(ask(late, 'deferred')).rejects.toEqual(code('RateLimited'));
+    await client.ask({ kind: 'cancelHold', ticket: first.ticket }, 'done');
+    await ask(late, 'deferred');
+    expect((await client.ask({ kind: 'holds' }, 'holds')).holds).toHaveLength(HOLDS_MAX);
+  });
+
   test('left for a week it waits anew; a longer delay holds for what waits already', async () => {
     await born({ hold });
     const psbt = pay(200_000n);
@@ -219,6 +232,20 @@ describe('versions', () => {
       client.ask({ kind: 'changePolicy', signed: systemRandom(300) }, 'done'),
     ).rejects.toBeInstanceOf(Error);
     expect((await client.hello()).policyVersion).toBe(2);
+  });
+
+  test('after 256 versions the policy is loosened no more, and still frozen', async () => {
+    await born({}, clock, { refusals: { most: 1000, inMs: 1 }, decisions: { most: 1000, inMs: 1 } });
+    let previous = policyOf();
+    const next = async (frozen: boolean) => {
+      const version = { ...previous, version: previous.version + 1, frozen };
+      await change(previous, version, frozen ? ['device'] : ['device', 'recovery']);
+      previous = version;
+    };
+    while (previous.version < 256) await next(!previous.frozen);
+    expect(previous.frozen).toBe(true);
+    await expect(next(false)).rejects.toEqual(code('TooLarge'));
+    await change(previous, { ...previous, version: 257, unseen: 0n }, ['device']);
   });
 
   test('who writes to the database can neither loosen the policy nor go back behind its receipts', async () => {
