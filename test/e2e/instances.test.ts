@@ -197,6 +197,7 @@ await describeReal('instances beside each other', ['postgres', 'openssl'], () =>
       instances = await startOver(both(), 2);
       const { device, client: first } = await newDevice(instances[0]!);
       await pay(first, device, 1000n);
+      await expect(openPostgres(standby.url('wallets'))).rejects.toMatchObject({ detail: 'in recovery' });
       // The standby has what there was; from here on it hears nothing any more.
       await standby.sql("ALTER SYSTEM SET primary_conninfo = ''");
       await standby.sql('SELECT pg_reload_conf()');

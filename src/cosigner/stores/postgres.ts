@@ -167,22 +167,12 @@ class Postgres implements Database {
       const { xid } = (begun as unknown as QueryResult<{ xid: string }>[])[1]!.rows[0]!;
       const value = await work(sqlOn(client));
       const timeline = this.#checked.get(client)!;
-      let warned = false;
-      const warn = () => {
-        warned = true;
-      };
-      client.on('notice', warn);
       try {
-        const { command } = await client.query('COMMIT');
-        ensure(command === 'COMMIT', 'StoreUnavailable', { detail: 'rolled back' });
+        await commit(client);
       } catch (e) {
         if (isAnswer(e)) throw storeError(e);
         throw new CommitUnknown(xid, timeline, value, e);
-      } finally {
-        client.off('notice', warn);
       }
-      // The wait for a synchronous standby was cut short: committed here, and maybe nowhere else.
-      if (warned) throw new CommitUnknown(xid, timeline, value, undefined);
       return value;
     });
   }
@@ -237,14 +227,14 @@ class Postgres implements Database {
           const { rows } = await query(client, 'SELECT pg_xact_status($1::xid8) AS status', [xid]);
           // A commit of ours behind that one is on disk, and on the standbys, only if that one is.
           await query(client, 'UPDATE cosigner SET timeline = $1', [timeline]);
-          const { command } = await query(client, 'COMMIT');
-          return command === 'COMMIT' ? (rows[0]!.status as string | null) : 'in progress';
+          await commit(client);
+          return rows[0]!.status as string | null;
         });
         if (status === 'committed') return true;
         if (status === 'aborted') return false;
         if (status !== 'in progress') break;
       } catch (e) {
-        if (!passes(e)) throw e;
+        if (!(e instanceof NotReplicated || passes(storeError(e)))) throw storeError(e);
       }
       await this.#pause(failures);
     }
@@ -304,8 +294,7 @@ class Postgres implements Database {
       }
       await query(client, 'UPDATE cosigner SET timeline = $1', [timeline]);
     }
-    const { command } = await query(client, 'COMMIT');
-    ensure(command === 'COMMIT', 'StoreUnavailable', { detail: 'rolled back' });
+    await commit(client);
     this.#timeline = timeline;
   }
 
@@ -350,6 +339,24 @@ async function check(client: PoolClient): Promise<number> {
 }
 
 class Standby extends Error {}
+
+/** The wait for a synchronous standby was cut short: committed on this server, and maybe nowhere else. */
+class NotReplicated extends Error {}
+
+async function commit(client: PoolClient): Promise<void> {
+  let warned = false;
+  const warn = () => {
+    warned = true;
+  };
+  client.on('notice', warn);
+  try {
+    const { command } = await client.query('COMMIT');
+    ensure(command === 'COMMIT', 'StoreUnavailable', { detail: 'rolled back' });
+    if (warned) throw new NotReplicated();
+  } finally {
+    client.off('notice', warn);
+  }
+}
 
 /** All versions that are missing in one transaction; a newer database is refused untouched. */
 async function migrate(client: PoolClient): Promise<void> {
