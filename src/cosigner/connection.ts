@@ -167,6 +167,8 @@ export class Connection {
   async #receive(frame: Bytes): Promise<void> {
     const channel = this.#channel!;
     const plaintext = await channel.transport.open(frame);
+    // Closed while this was decrypted: a timer set now would keep the connection in memory for minutes.
+    if (this.#ws.readyState !== this.#ws.OPEN) return;
     if (!this.#established) this.#establish();
     const whole = channel.joiner.push(plaintext);
     if (whole === null) {
