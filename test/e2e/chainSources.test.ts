@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { hex } from '@scure/base';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { localTls } from '../../scripts/setup/ca.ts';
+import { run } from '../../scripts/setup/command.ts';
 import { findElectrs } from '../../scripts/setup/electrs.ts';
 import { type Regtest, startRegtest } from '../../scripts/setup/regtest.ts';
 import { parseAddress } from '../../src/bitcoin/address.ts';
@@ -21,6 +22,8 @@ import { createElectrum } from '../../src/chain/electrum.ts';
 import { createEsplora } from '../../src/chain/esplora.ts';
 import type { AccountScan, ChainSource } from '../../src/chain/source.ts';
 import { dialSocket } from '../../src/chain/transport/socket.ts';
+import { openChain } from '../../src/cosigner/chain.ts';
+import { systemClock } from '../../src/cosigner/clock.ts';
 import type { Network } from '../../src/protocol/networks.ts';
 import { type ChaosProxy, FAULTS, startChaosProxy } from '../support/chaosProxy.ts';
 import { startElectrs } from '../support/electrs.ts';
@@ -63,7 +66,7 @@ const kinds: Kind[] = [
       }),
   },
   {
-    name: 'Esplora (bridge over the node)',
+    name: 'Esplora (bridge over node)',
     async serve(node) {
       const { url, stop } = await startEsploraBridge(node);
       return { port: Number(new URL(url).port), stop };
@@ -71,12 +74,12 @@ const kinds: Kind[] = [
     source: ({ port, network }) => createEsplora({ url: `http://127.0.0.1:${port}/api`, network, ...timing }),
   },
   {
-    name: 'Electrum 1.4 over TCP (bridge over the node)',
+    name: 'Electrum 1.4 TCP (bridge over node)',
     serve: (node) => startElectrumBridge(node, { version: '1.4' }),
     source: overTcp,
   },
   {
-    name: 'Electrum 1.6 over TLS (bridge over the node)',
+    name: 'Electrum 1.6 TLS (bridge over node)',
     serve: async (node) => startElectrumBridge(node, { version: '1.6', tls: await localTls() }),
     source: ({ port, fingerprint, network }) =>
       createElectrum({
@@ -86,12 +89,13 @@ const kinds: Kind[] = [
       }),
   },
 ];
-const ELECTRS: Kind = { name: 'Electrum over TCP (electrs)', serve: startElectrs, source: overTcp };
-
+const ELECTRS = 'Electrum over TCP';
 await findElectrs().then(
-  () => kinds.push(ELECTRS),
-  (missing: Error) =>
-    describe.skip(`${ELECTRS.name} [${missing.message}]`, () => test('skipped', () => undefined)),
+  async (program) => {
+    const version = (await run(program, ['--version'], { deadlineMs: 10_000 })).trim();
+    kinds.push({ name: `${ELECTRS} (electrs ${version})`, serve: startElectrs, source: overTcp });
+  },
+  ({ message }: Error) => describe.skip(`${ELECTRS} [${message}]`, () => test('skipped', () => undefined)),
 );
 
 await describeReal('a chain source', ['bitcoind', 'openssl'], () => {
@@ -389,6 +393,13 @@ await describeReal('a chain source', ['bitcoind', 'openssl'], () => {
         await expect(source.height()).rejects.toMatchObject({ code: 'ChainUnavailable' });
         source.close();
       }
+    });
+
+    test("the cosigner's setting opens it", async () => {
+      const address = { host: '127.0.0.1', port: bridge.port, tls: { fingerprint: bridge.fingerprint } };
+      const source = openChain({ kind: 'electrum', address }, 'regtest', systemClock);
+      expect(await source.height()).toBe(await node.rpc('getblockcount'));
+      source.close();
     });
 
     test('audit-06: after a lost connection scripts are subscribed to again, and only what differs is read anew', async () => {
