@@ -351,6 +351,21 @@ describe('attempts', () => {
     worker.kill();
   });
 
+  test('a cosigner that was restored behind a live connection is greeted anew, and the payment goes on', async () => {
+    const worker = await Worker.start(profile);
+    const bodies = onWire();
+    const { request } = await draft(worker);
+    await worker.call('evaluate', { request });
+    const { store } = running.cosigner;
+    const ledger = new Uint8Array(16).fill(7);
+    await store.declareLoss(ledger, 0);
+    await worker.call('press', { request });
+    expect(await settled(worker, request)).toMatchObject({ state: 'broadcast' });
+    expect(bodies).toHaveLength(2);
+    expect(decode(signBody, bodies[1] as never).ledger).toEqual(ledger);
+    worker.kill();
+  });
+
   test('a lost answer is asked for again, with the same nonces, and is the stored one', async () => {
     const worker = await Worker.start(profile);
     let lost = false;
