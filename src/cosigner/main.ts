@@ -56,6 +56,7 @@ async function sayPairing(config: Config, port: number, identity: Identity, stor
 
 async function init(config: Config): Promise<void> {
   const { identity, store } = await openFolder(config);
+  await openKeyFolder(config.keyFolder, systemRandom);
   await store.close();
   say(`data ${config.dataFolder}`);
   say(`channel key ${bytesToHex(identity.noise.publicKey)}`);

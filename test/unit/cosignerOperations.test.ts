@@ -1,4 +1,5 @@
 /** What the operator sees: metrics, the settings file, and what `doctor` says of a deployment. */
+import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -6,13 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { root } from '../../scripts/setup/paths.ts';
 import { networkParams } from '../../src/bitcoin/network.ts';
 import { steadyClock, systemClock } from '../../src/cosigner/clock.ts';
 import { readConfig } from '../../src/cosigner/config.ts';
 import { checkDeployment, type Finding, reportLines } from '../../src/cosigner/doctor.ts';
 import { Metrics } from '../../src/cosigner/metrics.ts';
 import { serveMetrics } from '../../src/cosigner/metricsServer.ts';
-import { newDevice, pay, type Running, startCosigner, testTls } from '../support/cosigner.ts';
+import { newDevice, pay, type Running, startCosigner, testTls, within } from '../support/cosigner.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -83,6 +85,67 @@ describe('audit-28 metrics', () => {
     expect(counts).toContainEqual(['0.001', 1]);
     expect(counts).toContainEqual(['0.005', 3]);
     expect(counts.at(-1)).toEqual(['+Inf', 4]);
+  });
+});
+
+describe('as a process', () => {
+  const main = join(root, 'src/cosigner/main.ts');
+  const freePort = async () => {
+    const probe = createServer();
+    await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+    const { port } = probe.address() as AddressInfo;
+    await new Promise((resolve) => probe.close(resolve));
+    return port;
+  };
+
+  test('init, then doctor, which ends with 1 while anything is bad', () => {
+    const run = (...args: string[]) =>
+      spawnSync(process.execPath, [main, ...args, '--data', join(folder, 'data')], {
+        encoding: 'utf8',
+        timeout: 20_000,
+      });
+    expect(run('init').status).toBe(0);
+    const { status, stdout } = run('doctor');
+    expect(status).toBe(1);
+    expect(stdout).toContain('tls-cert: must be set');
+    expect(stdout).toMatch(/^good +keys /m);
+    expect(stdout).toMatch(/^1 bad, \d doubtful, \d good$/m);
+  });
+
+  test('serves metrics apart from the channel, says its open link, and ends on SIGTERM', async () => {
+    const tls = await testTls;
+    const port = await freePort();
+    const settings = [
+      '--port=0',
+      `--metrics=127.0.0.1:${port}`,
+      '--chain=esplora:http://127.0.0.1:1',
+      '--open-enrolment=1',
+    ];
+    const args = [
+      main,
+      ...settings,
+      `--data=${folder}/data`,
+      `--tls-cert=${tls.certFile}`,
+      `--tls-key=${tls.keyFile}`,
+    ];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+    const ended = new Promise((resolve) => child.on('exit', resolve));
+    try {
+      let said = '';
+      child.stdout.on('data', (data) => {
+        said += data;
+      });
+      await expect.poll(() => said, { timeout: 15_000 }).toMatch(/^hoarfrost:\S+&t=open&n=regtest$/m);
+      const answer = await fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(10_000) });
+      const text = await answer.text();
+      expect(text).toContain('hoarfrost_part_up{part="store"} 1');
+      expect(text).toContain('hoarfrost_part_up{part="chain"} 0');
+      expect(text).toMatch(/^hoarfrost_clock_ahead_seconds -?0(\.\d+)?$/m);
+      child.kill('SIGTERM');
+      expect(await within('exit', ended)).toBe(0);
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 });
 
