@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { hex } from '@scure/base';
 import { buildPayment, finalize, parsePsbt } from '../../src/bitcoin/psbt.ts';
 import { sighashes } from '../../src/bitcoin/sighash.ts';
+import { identityName, openIdentity } from '../../src/cosigner/identity.ts';
 import { writeKeyFile } from '../../src/cosigner/keyFile.ts';
 import { Session } from '../../src/cosigner/session.ts';
 import { openSqlite } from '../../src/cosigner/stores/sqlite.ts';
@@ -165,8 +166,7 @@ export async function makeTranscript(folder: string): Promise<Transcript> {
     3: seededRandom('recovery'),
   };
   const store = openSqlite(join(folder, 'cosigner.sqlite'));
-  const hostKey = Uint8Array.from(signer.publicKey(Secret.own(fixed('cosigner/host'))).subarray(1));
-  await store.bind(hostKey, LEDGER);
+  await store.bind(identityName(await openIdentity(folder, false, signer, streams[2])), LEDGER);
   await store.addToken(tokenHash(TOKEN), CLOCK + 60_000);
   await store.close();
   // What the cosigner keeps for itself draws from elsewhere: its stream is what the wire shows.
