@@ -12,7 +12,7 @@ const VECTORS = 5;
 
 /**
  * The constants of the reduction, one vector each, kept in linear memory: V8 builds a vector constant anew at every use
- * (three instructions), and loads it in one.
+ * (three instructions), and loads it in one. In the lines they are called k0, k1, ...
  */
 class ConstantPool {
   readonly values: bigint[] = [];
@@ -21,12 +21,24 @@ class ConstantPool {
     const word = BigInt.asUintN(64, value);
     let at = this.values.indexOf(word);
     if (at < 0) at = this.values.push(word) - 1;
-    return `v128.load(POOL, ${16 * at})`;
+    return `k${at}`;
   }
   /** All four 32-bit lanes `value`. */
   words(value: bigint): string {
     return this.lanes((value << 32n) | value);
   }
+}
+
+/** Loads each constant that the lines use once, before them. */
+function loadedOnce(lines: readonly string[]): string {
+  const used = new Set(lines.join('\n').match(/\bk\d+\b/g));
+  const loads = [...used].map((k) => `  const ${k} = v128.load(POOL, ${16 * Number(k.slice(1))});`);
+  return [...loads, ...lines].join('\n');
+}
+
+/** Loads each constant where it is used: in a loop, V8 would only spill it. */
+function loadedAtUse(lines: readonly string[]): string {
+  return lines.join('\n').replace(/\bk(\d+)\b/g, (_, at) => `v128.load(POOL, ${16 * Number(at)})`);
 }
 
 class Emitter {
@@ -39,6 +51,13 @@ class Emitter {
   }
 }
 
+/** Makes a column positive, and what it makes its carry too large by: see `reduce`. */
+const BIAS = (1n << 63n) + (1n << 28n);
+const CARRY = 1n << 34n;
+/** What `reduce` adds to columns 1 to 7, and to columns 10 to 16. */
+const LOW_BIAS = BIAS - CARRY - (31264n << 28n) - (1n << 36n);
+const HIGH_BIAS = BIAS - CARRY;
+
 /** Terms of one column, added in order of appearance. */
 type Columns = string[][];
 
@@ -46,7 +65,8 @@ function emptyColumns(): Columns {
   return Array.from({ length: 2 * LIMBS - 1 }, () => []);
 }
 
-function productColumns(out: Emitter, A = 'a', B = 'b', columns = emptyColumns()): Columns {
+/** Columns of a * b. With a pool their sums begin with LOW_BIAS and HIGH_BIAS, which saves adding them to each. */
+function productColumns(out: Emitter, A: string, B: string, columns: Columns, pool?: ConstantPool): Columns {
   for (let k = 0; k < VECTORS; k++) {
     out.constant(`${A}${k}`, `v128.load(${A}, ${16 * k})`);
     out.constant(`${B}${k}`, `v128.load(${B}, ${16 * k})`);
@@ -59,10 +79,13 @@ function productColumns(out: Emitter, A = 'a', B = 'b', columns = emptyColumns()
   for (let i = 0; i < LIMBS; i++) {
     const k = i >> 1;
     const d = `${i & 1 ? 'high' : 'low'}(${A}${k}, ${B}${k})`;
-    out.constant(`${A}s${i}`, i === 0 ? d : `i64x2.add(${A}s${i - 1}, ${d})`);
+    const first = pool ? `i64x2.add(${pool.lanes(LOW_BIAS)}, ${d})` : d;
+    out.constant(`${A}s${i}`, i === 0 ? first : `i64x2.add(${A}s${i - 1}, ${d})`);
   }
+  const all = pool ? `${A}s` : `${A}s8`;
+  if (pool) out.constant(all, `i64x2.add(${A}s8, ${pool.lanes(HIGH_BIAS)})`);
   for (let c = 0; c < 2 * LIMBS - 1; c++) {
-    columns[c]!.push(c < LIMBS ? `${A}s${c}` : `i64x2.sub(${A}s8, ${A}s${c - LIMBS})`);
+    columns[c]!.push(c < LIMBS ? `${A}s${c}` : `i64x2.sub(${all}, ${A}s${c - LIMBS})`);
   }
   let n = 0;
   const cross = (k: number, l: number, swapped: boolean): void => {
@@ -111,26 +134,27 @@ function squareColumns(out: Emitter): Columns {
  * What has to be subtracted again is known beforehand and goes into the bias of the columns that receive it.
  * Returns the five vectors of the result.
  */
-function reduce(out: Emitter, pool: ConstantPool, columns: Columns): string[] {
+function reduce(out: Emitter, pool: ConstantPool, columns: Columns, biased = false): string[] {
   const add = (terms: string[]): string => terms.reduce((a, b) => `i64x2.add(${a}, ${b})`);
-  const bias = (1n << 63n) + (1n << 28n);
-  const carry = 1n << 34n;
   const half = 1n << 28n;
+  const top = 1n << 39n;
   const mask = pool.lanes((1n << 29n) - 1n);
   for (let c = LIMBS; c < 2 * LIMBS - 1; c++) {
-    const terms = [...columns[c]!, pool.lanes(c === LIMBS ? bias : bias - carry)];
+    const terms = [...columns[c]!];
+    if (!biased) terms.push(pool.lanes(c === LIMBS ? BIAS : BIAS - CARRY));
+    else if (c === LIMBS) terms.push(pool.lanes(CARRY));
     if (c > LIMBS) terms.push(`i64x2.shr_u(t${c - 1}, 29)`);
     out.constant(`t${c}`, add(terms));
   }
   // Digits 9..16 stay 2^28 too large and digit 17 stays 2^34 too large until they are folded.
   for (let c = LIMBS; c < 17; c++) out.constant(`h${c}`, `v128.and(t${c}, ${mask})`);
-  out.constant('h17', `i64x2.sub(i64x2.shr_u(t16, 29), ${pool.lanes(carry)})`);
+  out.constant('h17', 'i64x2.shr_u(t16, 29)');
   for (let c = LIMBS; c < 17; c += 2) out.constant(`p${c}`, `pack(h${c}, h${c + 1})`);
   out.constant('p17', 'pack(h17, h17)');
   const fold261 = pool.words(31264n);
   for (let c = 0; c < LIMBS; c++) {
     const from = c + LIMBS;
-    let constant = c === 0 ? bias : c < 8 ? bias - carry : (1n << 63n) + (1n << 23n) - carry;
+    let constant = c === 0 ? BIAS : c < 8 ? BIAS - CARRY : (1n << 63n) + (1n << 23n) - CARRY;
     const terms = [...columns[c]!];
     if (from < 17) {
       terms.push(`${c & 1 ? 'high' : 'low'}(p${from - (c & 1)}, ${fold261})`);
@@ -142,36 +166,32 @@ function reduce(out: Emitter, pool: ConstantPool, columns: Columns): string[] {
       terms.push(`i64x2.shl(h${from - 1}, 8)`);
       constant -= half << 8n;
     }
-    terms.push(pool.lanes(constant));
+    if (biased) constant -= LOW_BIAS;
+    if (constant !== 0n) terms.push(pool.lanes(constant));
     if (c > 0) terms.push(`i64x2.shr_u(l${c - 1}, 29)`);
     out.constant(`l${c}`, add(terms));
   }
-  // Over 2^256: up to 39 bits.
-  out.constant('over', `i64x2.sub(i64x2.shr_u(l8, 24), ${pool.lanes(1n << 39n)})`);
+  // Over 2^256: up to 39 bits, 2^39 too large.
+  out.constant('over', 'i64x2.shr_u(l8, 24)');
   // Digit 17 shifted into column 9 comes down once more, here rather than above: the two carry chains run side by side.
-  out.constant(
-    'm0',
-    add([
-      `v128.and(l0, ${mask})`,
-      `low(p17, ${pool.words(31264n << 8n)})`,
-      pool.lanes(bias - half),
-      'times977(over)',
-    ]),
-  );
+  const rest0 = add([
+    `v128.and(l0, ${mask})`,
+    `low(p17, ${pool.words(31264n << 8n)})`,
+    pool.lanes(BIAS - half - 977n * top),
+  ]);
+  out.constant('m0', plus977('over', rest0));
   out.constant(
     'm1',
     add([
       `v128.and(l1, ${mask})`,
       'i64x2.shl(h17, 16)',
+      pool.lanes(BIAS - half - CARRY - (CARRY << 16n) - (top << 3n)),
       'i64x2.shl(over, 3)',
-      pool.lanes(bias - half - carry),
       'i64x2.shr_u(m0, 29)',
     ]),
   );
-  out.constant(
-    'm2',
-    `i64x2.add(v128.and(l2, ${mask}), i64x2.sub(i64x2.shr_u(m1, 29), ${pool.lanes(carry)}))`,
-  );
+  // 2^34 too large, which its 32 bits do not see.
+  out.constant('m2', `i64x2.add(v128.and(l2, ${mask}), i64x2.shr_u(m1, 29))`);
   const digits = (even: string, odd: string): string =>
     `i32x4.sub(v128.and(pack(${even}, ${odd}), ${pool.words((1n << 29n) - 1n)}), ${pool.words(half)})`;
   const low24 = pool.lanes((1n << 24n) - 1n);
@@ -184,6 +204,11 @@ function reduce(out: Emitter, pool: ConstantPool, columns: Columns): string[] {
   ];
 }
 
+/** rest + 977a = (rest + a + 1024a) - (32a + 16a): three steps from a to the sum. */
+function plus977(a: string, rest: string): string {
+  return `i64x2.sub(i64x2.add(i64x2.add(${rest}, ${a}), i64x2.shl(${a}, 10)), i64x2.add(i64x2.shl(${a}, 5), i64x2.shl(${a}, 4)))`;
+}
+
 /** The five vectors of the result go to memory at r. */
 function storeResult(out: Emitter, vectors: readonly string[]): void {
   vectors.forEach((vector, k) => {
@@ -194,9 +219,10 @@ function storeResult(out: Emitter, vectors: readonly string[]): void {
 export function fieldProductSource(): string {
   const pool = new ConstantPool();
   const mul = new Emitter();
-  storeResult(mul, reduce(mul, pool, productColumns(mul)));
+  storeResult(mul, reduce(mul, pool, productColumns(mul, 'a', 'b', emptyColumns(), pool), true));
   const mulAdd = new Emitter();
-  storeResult(mulAdd, reduce(mulAdd, pool, productColumns(mulAdd, 'c', 'd', productColumns(mulAdd))));
+  const first = productColumns(mulAdd, 'a', 'b', emptyColumns(), pool);
+  storeResult(mulAdd, reduce(mulAdd, pool, productColumns(mulAdd, 'c', 'd', first), true));
   const load = Array.from({ length: VECTORS }, (_, k) => `let a${k} = v128.load(a, ${16 * k});`);
   const sqr = new Emitter();
   for (const line of load) sqr.emit(line);
@@ -238,12 +264,6 @@ function pack(even: v128, odd: v128): v128 {
 function packTop(even: v128): v128 {
   return v128.shuffle<i32>(even, i64x2(0, 0), 0, 2, 4, 6);
 }
-/** 977 * a = 1024a - 47a = 1024a - 48a + a. */
-// @ts-ignore: decorator
-@inline
-function times977(a: v128): v128 {
-  return i64x2.add(i64x2.sub(i64x2.sub(i64x2.shl(a, 10), i64x2.shl(a, 5)), i64x2.shl(a, 4)), a);
-}
 
 const POOL: usize = memory.data<u64>([${poolWords.join(', ')}], 16);
 /** 2^23 in limb 8 of both lanes. */
@@ -253,7 +273,8 @@ const TOP: usize = memory.data<u64>([0x${((half24 << 32n) | half24).toString(16)
 export function mul(r: usize, a: usize, b: usize): void {
   checkMagnitude(a, 3);
   checkMagnitude(b, 3);
-${mul.lines.join('\n')}
+
+${loadedOnce(mul.lines)}
   checkMagnitude(r, 1);
 }
 
@@ -266,23 +287,26 @@ export function mulAdd(r: usize, a: usize, b: usize, c: usize, d: usize): void {
   checkMagnitude(b, 3);
   checkMagnitude(c, 3);
   checkMagnitude(d, 3);
-${mulAdd.lines.join('\n')}
+
+${loadedOnce(mulAdd.lines)}
   checkMagnitude(r, 1);
 }
 
 /** r = a^2 in both lanes; magnitude of a at most 3, of r 1. May alias. */
 export function sqr(r: usize, a: usize): void {
   checkMagnitude(a, 3);
-${sqr.lines.join('\n')}
+
+${loadedOnce(sqr.lines)}
   checkMagnitude(r, 1);
 }
 
 /** r = a^(2^n) in both lanes, n at least 1; as n squarings, without a way through memory between them. May alias. */
 export function sqrN(r: usize, a: usize, n: i32): void {
   checkMagnitude(a, 3);
+
 ${load.map((line) => `  ${line}`).join('\n')}
   for (let i = 0; i < n; i++) {
-${again.lines.map((line) => `  ${line}`).join('\n')}
+${loadedAtUse(again.lines.map((line) => `  ${line}`))}
   }
 ${Array.from({ length: VECTORS }, (_, k) => `  v128.store(r, a${k}, ${16 * k});`).join('\n')}
   checkMagnitude(r, 1);
