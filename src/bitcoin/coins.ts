@@ -23,16 +23,19 @@ interface Wanted {
   feeRate: FeeRate;
   /** Height of the best block: an immature reward is left alone. */
   height: number;
+  /** Coins, some of `coins`, that are spent in any case, whatever they are worth. */
+  must?: readonly Coin[];
 }
 
 /**
  * Spendable now and worth more than its own fee: confirmed first, then the largest; equals by their outpoints. What a
- * stranger sent is left until it is in a block, since it may never get there; own change is spent at once.
+ * stranger sent is left until it is in a block, since it may never get there; own change is spent at once. What must be
+ * spent is left out: it comes first anyway.
  */
-function worthwhile({ coins, feeRate, height: tip }: Wanted): Coin[] {
+function worthwhile({ coins, feeRate, height: tip, must = [] }: Wanted): Coin[] {
   const ownFee = feeFor(feeRate, paymentVsize(2, [])) - feeFor(feeRate, paymentVsize(1, []));
   return coins
-    .filter(({ value }) => value > ownFee)
+    .filter((coin) => coin.value > ownFee && !must.includes(coin))
     .filter(({ branch, height }) => height > 0 || branch === 1)
     .filter((coin) => !coin.coinbase || (coin.height > 0 && tip - coin.height + 1 >= COINBASE_MATURITY))
     .sort((a, b) => {
@@ -56,12 +59,13 @@ function insufficient(missing: bigint): HoarfrostError {
 }
 
 /**
- * Inputs, fee and change for `outputs` at `feeRate`: the smallest coin that pays alone, or else the largest ones.
+ * Inputs, fee and change for `outputs` at `feeRate`: what must be spent, and if that does not pay, the smallest coin that
+ * then does alone, or else the largest ones.
  * `fee` is at least the rate times the finished transaction's vsize; change too small to be worth it is added to it.
  * `BadAmount`, `Dust`, `BadFee`; `InsufficientFunds` says in its detail how many sats are missing.
  */
 export function selectCoins(wanted: Wanted & { outputs: readonly TxOutput[] }): Selection {
-  const { outputs, feeRate } = wanted;
+  const { outputs, feeRate, must = [] } = wanted;
   ensure(outputs.length > 0, 'BadAmount', { detail: 'no outputs' });
   for (const output of outputs) checkOutput(output);
   const target = total(outputs);
@@ -70,14 +74,16 @@ export function selectCoins(wanted: Wanted & { outputs: readonly TxOutput[] }): 
   const feeAlone = (inputs: number) => feeFor(feeRate, paymentVsize(inputs, lengths));
   const pays = (inputs: readonly Coin[]) => total(inputs) >= target + feeAlone(inputs.length);
 
-  const usable = worthwhile(wanted);
-  const alone = usable.filter((coin) => pays([coin]));
-  // A confirmed coin that pays alone goes before an unconfirmed one, whichever is smaller.
-  const smallest = alone.findLast((coin) => coin.height > 0) ?? alone.at(-1);
-  const inputs = smallest ? [smallest] : [];
-  for (const coin of usable.slice(0, INPUTS_MAX)) {
-    if (inputs.length > 0 && pays(inputs)) break;
-    inputs.push(coin);
+  const inputs = [...must];
+  if (inputs.length === 0 || !pays(inputs)) {
+    const usable = worthwhile(wanted);
+    const alone = usable.filter((coin) => pays([...must, coin]));
+    // A confirmed coin that pays alone goes before an unconfirmed one, whichever is smaller.
+    const smallest = alone.findLast((coin) => coin.height > 0) ?? alone.at(-1);
+    for (const coin of smallest ? [smallest] : usable.slice(0, INPUTS_MAX - must.length)) {
+      inputs.push(coin);
+      if (pays(inputs)) break;
+    }
   }
   if (inputs.length === 0 || !pays(inputs)) {
     throw insufficient(target + feeAlone(Math.max(inputs.length, 1)) - total(inputs));
@@ -90,7 +96,7 @@ export function selectCoins(wanted: Wanted & { outputs: readonly TxOutput[] }): 
 }
 
 /**
- * Everything that is worth its own fee, to one script. At most INPUTS_MAX coins, the most valuable ones.
+ * Everything that is worth its own fee, or must be spent, to one script. At most INPUTS_MAX coins, the most valuable ones.
  * `InsufficientFunds` when the fee eats it, or when what is left is dust.
  */
 export function sendAll(wanted: Wanted & { script: Uint8Array }): {
@@ -98,10 +104,9 @@ export function sendAll(wanted: Wanted & { script: Uint8Array }): {
   fee: bigint;
   value: bigint;
 } {
-  const { script, feeRate } = wanted;
-  const inputs = worthwhile(wanted)
-    .sort((a, b) => (a.value > b.value ? -1 : a.value < b.value ? 1 : 0))
-    .slice(0, INPUTS_MAX);
+  const { script, feeRate, must = [] } = wanted;
+  const richest = worthwhile(wanted).sort((a, b) => (a.value > b.value ? -1 : a.value < b.value ? 1 : 0));
+  const inputs = [...must, ...richest].slice(0, INPUTS_MAX);
   const fee = feeFor(feeRate, paymentVsize(Math.max(inputs.length, 1), [script.length]));
   const value = total(inputs) - fee;
   const least = dustThreshold(script) || 1n;

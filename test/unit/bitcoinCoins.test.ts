@@ -140,3 +140,27 @@ test('of more coins than a payment may have inputs, the most valuable are taken'
     'InsufficientFunds',
   );
 });
+
+test('a coin that must be spent is among the inputs, worth its fee or not, and others only join it', () => {
+  const poor = coinAt('poor', 300n);
+  const values = (amount: bigint, must: typeof coins, rate = feeRate) =>
+    selectCoins({ coins: [...coins, poor], must, outputs: pay(amount), feeRate: rate, height }).inputs.map(
+      ({ value }) => value,
+    );
+  expect(values(9_000n, [coins[2]!])).toEqual([50_000n]);
+  expect(values(15_000n, [coins[0]!])).toEqual([10_000n, 20_000n]);
+  expect(values(60_000n, [coins[0]!])).toEqual([10_000n, 50_000n, 20_000n]);
+  expect(values(9_000n, [poor], 10_000n)).toEqual([300n, 20_000n]);
+  expect(() => values(81_000n, [poor])).toThrow('InsufficientFunds');
+  const all = sendAll({
+    coins: [...coins, poor],
+    must: [poor],
+    script: strangerScript,
+    feeRate: 10_000n,
+    height,
+  });
+  expect(all.inputs.map(({ value }) => value)).toEqual([300n, 50_000n, 20_000n, 10_000n]);
+  const many = Array.from({ length: 600 }, (_, i) => coinAt(`${i}`, 1_000n + BigInt(i)));
+  const most = sendAll({ coins: many, must: [many[0]!], script: strangerScript, feeRate, height }).inputs;
+  expect([most.length, most[0], new Set(most).size]).toEqual([500, many[0], 500]);
+});
