@@ -73,7 +73,15 @@ async function confirm(money: Money, page: Page, txid: string): Promise<number> 
 async function look(page: Page, name: string): Promise<void> {
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
+    await page.evaluate(settled);
     await screenshot(page, `${name}-${colorScheme}`);
   }
   await page.emulateMedia({ colorScheme: 'light' });
+}
+
+/** In the page: until what fades or moves over to the new colours has arrived there. What pulses for ever is not waited for. */
+async function settled(): Promise<void> {
+  await new Promise(requestAnimationFrame);
+  const moving = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
+  await Promise.allSettled(moving.map((transition) => transition.finished));
 }

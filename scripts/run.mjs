@@ -69,7 +69,13 @@ const child = spawn(node, [join(root, `scripts/${script}.ts`), ...args], {
   stdio: 'inherit',
   env: { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH}` },
 });
-// The terminal sends Ctrl-C to the whole group: the child stops what it started, and this waits for it.
-process.on('SIGINT', () => {});
-process.on('SIGTERM', () => child.kill('SIGTERM'));
+// Ctrl-C in a terminal reaches the child too, a signal to this process alone does not: it is told once either way,
+// stops what it started, and this waits for it.
+let told = false;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    if (!told) child.kill('SIGTERM');
+    told = true;
+  });
+}
 child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
