@@ -1,5 +1,5 @@
 /** Network and cosigner: the pairing link, pasted or typed, and the fingerprint to compare before anything is trusted. */
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PairingView } from '../../device/port.ts';
 import { NETWORKS, type Network } from '../../protocol/networks.ts';
 import { useCall } from '../device.tsx';
@@ -35,6 +35,7 @@ export function CosignerStep({
   const [answered, setAnswered] = useState(false);
   const read = useCall('readPairing');
   const connect = useCall('tryPairing');
+  const fingerprint = useRef<HTMLDivElement>(null);
 
   const readLink = (text: string) => {
     setUri(text);
@@ -52,6 +53,11 @@ export function CosignerStep({
   useEffect(() => {
     if (initial !== null) readLink(initial.uri);
   }, []);
+
+  // The button now says that the fingerprint matches: look there first, so that a second Enter does not say it.
+  useEffect(() => {
+    if (answered) fingerprint.current?.focus();
+  }, [answered]);
 
   const next = async () => {
     if (link === null || connect.busy) return;
@@ -110,7 +116,7 @@ export function CosignerStep({
         )}
       </div>
       {link !== null && (
-        <div class="card cluster cluster--3 cluster--line">
+        <div class="card cluster cluster--3 cluster--line" tabIndex={-1} ref={fingerprint}>
           <span class="crystal-tile crystal-tile--big">
             <Crystal hex={link.fingerprint} />
           </span>

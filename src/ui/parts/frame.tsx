@@ -48,7 +48,10 @@ export function SubBar({
   );
 }
 
-/** Top bar of a main screen: the mark shows the live state of the shares. */
+/**
+ * Top bar of a main screen: the mark shows the live state of the shares. Its heading takes the focus only where the screen
+ * before took it along; who came by the navigation stays on it.
+ */
 export function MainBar({
   shares,
   title,
@@ -58,10 +61,16 @@ export function MainBar({
   title: string;
   children?: ComponentChildren;
 }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    if (document.activeElement === document.body) heading.current?.focus({ preventScroll: true });
+  }, []);
   return (
     <div class="topbar">
       <Mark shares={shares} />
-      <h1 class="topbar__name">{title}</h1>
+      <h1 class="topbar__name" tabIndex={-1} ref={heading}>
+        {title}
+      </h1>
       {children}
     </div>
   );

@@ -66,6 +66,9 @@ export function Review({
   const sum = <Amount sats={review.amount} />;
   const time = feeTime(review.feeRate, presets);
   const waits = kind === 'waits';
+  // To an own address only the fee leaves, as the cosigner counts it too.
+  const toSelf = review.outputs.every(({ own }) => own);
+  const recipient = toSelf ? 'Your own address' : review.firstTime ? 'New recipient' : 'Recipient';
   return (
     <>
       <SubBar title="Review" onBack={leave}>
@@ -76,7 +79,7 @@ export function Review({
           <span class="label">{kind === 'refuses' ? 'Would leave your wallet' : 'Leaves your wallet'}</span>
           <div class="between between--wrap">
             <p class="amount--leaves">
-              <Amount sats={review.leaves} />
+              <Amount sats={toSelf ? review.fee : review.leaves} />
             </p>
             <button type="button" class="link" aria-expanded={open} onClick={() => setOpen(!open)}>
               Details
@@ -89,8 +92,7 @@ export function Review({
             <div class="facts__wide">
               <dt class="between">
                 <span>
-                  <b class="strong">{review.firstTime ? 'New recipient' : 'Recipient'}</b>{' '}
-                  {kind === 'refuses' ? 'would get' : 'gets'}
+                  <b class="strong">{recipient}</b> {kind === 'refuses' ? 'would get' : 'gets'}
                 </span>
                 <b class="strong">{sum}</b>
               </dt>
@@ -121,7 +123,7 @@ export function Review({
           </dl>
         </div>
         {open && <Ledger review={review} />}
-        {review.firstTime && kind !== 'refuses' && (
+        {review.firstTime && !toSelf && kind !== 'refuses' && (
           <Notice tone="info" icon="user">
             <b>First payment to this address.</b> Compare the strong letters, first and last, with what you
             were given.

@@ -76,6 +76,7 @@ export function Send({
   const to = useRef<HTMLInputElement>(null);
   const amount = useRef<HTMLInputElement>(null);
   const rate = useRef<HTMLInputElement>(null);
+  const fee = useRef<HTMLDivElement>(null);
 
   const change = (part: Partial<SendForm>) => {
     setWrong(null);
@@ -158,7 +159,7 @@ export function Send({
               value={form.all ? 'All' : form.amount}
               readOnly={form.all}
               onInput={(event) => change({ amount: event.currentTarget.value })}
-              onKeyDown={(event) => nextOnEnter(event, rate.current)}
+              onKeyDown={(event) => nextOnEnter(event, chosenIn(fee.current))}
               {...describe('amount')}
             />
             <Segmented label="Unit" value={form.unit} options={UNITS} onChange={changeUnit} />
@@ -177,7 +178,7 @@ export function Send({
             </p>
           )}
         </div>
-        <div class="field">
+        <div class="field" ref={fee}>
           <span class="field__label">
             <span id="fee-label">Fee</span> <span class="caption">In sats on the next screen</span>
           </span>
@@ -223,6 +224,11 @@ export function Send({
       </div>
     </>
   );
+}
+
+/** The one radio of a group that Tab would stop at. */
+function chosenIn(field: HTMLElement | null): HTMLElement | null {
+  return field?.querySelector<HTMLElement>('[role="radio"][aria-checked="true"]') ?? null;
 }
 
 /** Enter in a field goes to the next field; it never sends. */

@@ -1,5 +1,5 @@
 /** Settings: one list, current values on the right. Nothing here can spend, so nothing here is loud. */
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ThreeShares, WalletView } from '../../device/port.ts';
 import { useCall } from '../device.tsx';
 import { NETWORK_NAMES } from '../networkNames.ts';
@@ -111,6 +111,9 @@ export function Settings({
 function Descriptor({ network }: { network: string }) {
   const ask = useCall('descriptor');
   const [descriptor, setDescriptor] = useState<string | null>(null);
+  const shown = useRef<HTMLElement>(null);
+  // The button that was pressed is gone: the focus goes where its answer is.
+  useEffect(() => shown.current?.focus(), [descriptor]);
   return (
     <div class="card stack stack--2">
       <h2 class="label">Watch this wallet elsewhere</h2>
@@ -132,7 +135,7 @@ function Descriptor({ network }: { network: string }) {
       ) : (
         <>
           {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so a keyboard must reach it */}
-          <section class="message-box descriptor" tabIndex={0} aria-label="Descriptor">
+          <section class="message-box descriptor" tabIndex={0} aria-label="Descriptor" ref={shown}>
             {descriptor}
           </section>
           <CopyButton text={descriptor} name="Copy descriptor" kind="second" />
