@@ -178,7 +178,7 @@ export async function holdToSend(page: Page): Promise<void> {
   await readToEnd(page);
   await button.hover();
   await page.mouse.down();
-  await heading(page, /^(Sending|Sent|Not sent)$/).waitFor();
+  await heading(page, /^(Sending|Sent|Not sent( yet)?)$/).waitFor();
   await page.mouse.up();
 }
 

@@ -10,7 +10,9 @@ import { equalVar } from '../crypto/hash.ts';
 import type { Random } from '../crypto/random.ts';
 import { ensure } from '../protocol/errors.ts';
 import { GAP_SCAN } from '../protocol/limits.ts';
+import type { PaymentRecord } from './payments.ts';
 import type { PaymentDraft } from './port.ts';
+import { coinsToShare } from './refusedPayments.ts';
 import type { Wallet } from './wallet.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -30,18 +32,21 @@ export interface Drafted {
 }
 
 /**
- * `taken`: outpoints and change indices of payments under way. Throws `BadAddress`, `WrongNetwork`, `BadAmount`, `BadFee`,
- * `Dust`, `InsufficientFunds`.
+ * `taken`: outpoints and change indices of payments under way. A coin of each of the `refused` payments is spent too.
+ * Throws `BadAddress`, `WrongNetwork`, `BadAmount`, `BadFee`, `Dust`, `InsufficientFunds`, `MayPayTwice`.
  */
 export function draftPayment(
   wallet: Wallet,
   { address, amount, feeRate }: PaymentDraft,
   taken: { spends: ReadonlySet<string>; changeIndices: readonly number[] },
+  refused: readonly PaymentRecord[],
   random: Random,
 ): Drafted {
   const { script } = parseAddress(address, wallet.account.network);
+  const coins = wallet.spendable.filter((c) => !taken.spends.has(outpointText(c.outpoint)));
   const wanted = {
-    coins: wallet.spendable.filter((c) => !taken.spends.has(outpointText(c.outpoint))),
+    coins,
+    must: coinsToShare(refused, coins, address),
     feeRate: BigInt(feeRate),
     height: wallet.look?.height ?? 0,
   };

@@ -1,6 +1,6 @@
 /**
- * Own payments, each a row that says how far it got: requested -> pressed -> attempted -> signed -> broadcast, or failed,
- * which always means that nothing left the wallet. Each step is durable before the next one begins, so a worker that dies
+ * Own payments, each a row that says how far it got: requested -> pressed -> attempted -> signed -> broadcast, or failed.
+ * What failed without a transaction never leaves the wallet; with one, it was refused and may yet be sent. Each step is durable before the next one begins, so a worker that dies
  * anywhere leaves a row from which the next one goes on. What was not pressed does not survive a restart; what was goes on
  * by itself for ten minutes and then asks again.
  */
@@ -15,6 +15,7 @@ import { attemptToSign, mayPass, type SigningParts } from './attempt.ts';
 import type { Database } from './database.ts';
 import { draftPayment } from './draft.ts';
 import type { PaymentDraft, PaymentProgress } from './port.ts';
+import { isLive, refusedPayments } from './refusedPayments.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -110,11 +111,10 @@ export class Payments {
 
   async draft(wanted: PaymentDraft): Promise<PaymentRecord> {
     const { wallet, env } = this.#parts;
-    const live = this.rows.filter((row) => row.state !== 'failed' && row.state !== 'requested');
-    const spends = new Set(live.flatMap((row) => row.spends));
+    const spends = new Set(this.rows.filter(isLive).flatMap((row) => row.spends));
     const reserved = this.rows.filter((row) => row.state !== 'failed');
     const changeIndices = reserved.flatMap((row) => row.changeIndex ?? []);
-    const drafted = draftPayment(wallet, wanted, { spends, changeIndices }, env.random);
+    const drafted = draftPayment(wallet, wanted, { spends, changeIndices }, this.#refused, env.random);
     return this.#save({
       ...drafted,
       id: hex.encode(env.random(16)),
@@ -151,6 +151,13 @@ export class Payments {
         (other) => other.id !== id && isUnderWay(other) && other.spends.some((o) => spends.has(o)),
       );
       ensure(!rival, 'InsufficientFunds', { detail: 'coins of another payment' });
+      if (row.state === 'requested') {
+        // Drawn up before that other one was refused.
+        const twice = this.#refused.some(
+          (other) => other.address === row.address && !other.spends.some((o) => spends.has(o)),
+        );
+        ensure(!twice, 'MayPayTwice');
+      }
       if (row.pressedAt !== null) await this.#ensurePressed(row);
       const pressedAt = this.#parts.env.now();
       const press = await this.#parts.vault.vouch(pressHash({ ...row, pressedAt }));
@@ -160,10 +167,10 @@ export class Payments {
     return this.get(id);
   }
 
-  /** Only what has not been signed can be taken back; all else stays as it is. */
+  /** Only what has not been signed can be taken back; all else stays as it is, what was refused too. */
   async discard(id: string): Promise<void> {
     const row = this.#rows.get(id);
-    if (row === undefined || (row.state !== 'requested' && row.state !== 'failed')) return;
+    if (row === undefined || isLive(row) || row.transaction !== null) return;
     await this.#parts.db.write([{ store: 'requests', key: id, value: null }]);
     this.#rows.delete(id);
   }
@@ -179,6 +186,10 @@ export class Payments {
   /** Resolves when this payment rests; for tests and for the worker's life. */
   async settled(id: string): Promise<void> {
     await this.#running.get(id);
+  }
+
+  get #refused(): PaymentRecord[] {
+    return refusedPayments(this.rows, this.#parts.wallet.history);
   }
 
   #run(id: string): void {

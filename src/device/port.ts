@@ -46,7 +46,7 @@ export interface ActivityView {
   height: number;
   confirmations: number;
   time: number;
-  /** Set on `failed`: nothing left the wallet. */
+  /** Set on `failed`. With a `txid` it was signed and refused, and may yet be sent; without, nothing was signed. */
   error: ErrorCode | null;
 }
 

@@ -12,7 +12,7 @@ export function reviewOf(
 ): Omit<ReviewView, 'verdictError'> {
   const { summary } = readPayment(wallet, row.psbt);
   const paidBefore = rows.some(
-    ({ id, address, transaction }) => id !== row.id && address === row.address && transaction !== null,
+    ({ id, address, state }) => id !== row.id && address === row.address && state === 'broadcast',
   );
   const change = summary.outputs.filter((o) => o.own?.branch === 1);
   return {

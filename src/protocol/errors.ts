@@ -53,6 +53,7 @@ export type ErrorCode =
   | 'SighashRefused'
   | 'PolicyRefused'
   | 'BroadcastRejected'
+  | 'MayPayTwice' // an earlier payment to this payee is signed and may still be sent
   // device
   | 'WrongPassword'
   | 'WeakPassword'

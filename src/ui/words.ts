@@ -214,9 +214,14 @@ const WORDS: Record<ErrorCode, ErrorWords> = {
     next: 'Send less, or wait until the limit frees up.',
   },
   BroadcastRejected: {
-    happened: 'The network did not take this payment.',
-    safe: 'It is signed, but so far nobody has been paid.',
-    next: 'Read the balance again, then send it anew with a higher fee.',
+    happened: 'Not sent yet by your cosigner; it says that the network did not take this payment.',
+    safe: 'It is signed and may still be sent. The next payment spends one of its coins, so that only one of the two can happen.',
+    next: 'Read the balance again. If it is still not sent, send it anew with a higher fee.',
+  },
+  MayPayTwice: {
+    happened: 'An earlier payment to this address is signed and may still be sent.',
+    safe: 'This one was not signed, so that nobody is paid twice.',
+    next: 'Make it again from Send. If that stops too, look for the earlier one in Activity before you use another address.',
   },
 
   WrongPassword: {

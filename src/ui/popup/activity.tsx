@@ -8,7 +8,7 @@ import { Icon } from '../parts/icon.tsx';
 import { Address, Amount } from '../parts/money.tsx';
 import { FailureNotice } from '../parts/notice.tsx';
 import { momentText } from '../times.ts';
-import { ActivityList, activityName, activityStatus, matchesSearch } from './activityList.tsx';
+import { ActivityList, activityName, activityStatus, matchesSearch, notSent } from './activityList.tsx';
 import { TransactionFact } from './sending.tsx';
 
 /** More confirmations than this change nothing for anybody. */
@@ -219,7 +219,7 @@ function StateBadge({ item }: { item: ActivityView }) {
   if (item.state === 'failed') {
     return (
       <span class="badge badge--danger">
-        <Icon name="x" /> Not sent
+        <Icon name="x" /> {notSent(item)}
       </span>
     );
   }

@@ -19,7 +19,7 @@ export function activityStatus(item: ActivityView, now: number): string {
     case 'broadcast':
       return 'Not in a block yet';
     case 'failed':
-      return 'Not sent';
+      return notSent(item);
     case 'received':
     case 'confirmed':
       return item.height === 0 ? 'Arriving, not in a block yet' : momentText(item.time, now);
@@ -29,7 +29,12 @@ export function activityStatus(item: ActivityView, now: number): string {
 export function activityName(item: ActivityView): string {
   if (item.direction === 'in') return 'Received';
   if (item.direction === 'self') return 'To yourself';
-  return item.state === 'failed' ? 'Not sent' : 'Sent';
+  return item.state === 'failed' ? notSent(item) : 'Sent';
+}
+
+/** What was signed may be sent by whoever has it. */
+export function notSent({ txid }: { txid: string | null }): string {
+  return txid === null ? 'Not sent' : 'Not sent yet';
 }
 
 export function ActivityList({

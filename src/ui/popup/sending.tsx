@@ -11,6 +11,7 @@ import { Amount, ShortAddress } from '../parts/money.tsx';
 import { FailureNotice, Notice } from '../parts/notice.tsx';
 import { momentText, tookText } from '../times.ts';
 import { wordsFor } from '../words.ts';
+import { notSent } from './activityList.tsx';
 
 const POLL_MS = 1500;
 const SLOW_MS = 20_000;
@@ -289,15 +290,16 @@ function NotSent({
   const code = progress?.error ?? 'Internal';
   if (code === 'MessageMismatch') return <Mismatch onHome={onHome} />;
   const words = wordsFor(code);
+  const title = notSent({ txid: progress?.txid ?? null });
   return (
     <>
       <div class="topbar">
-        <Heading class="topbar__name title">Not sent</Heading>
+        <Heading class="topbar__name title">{title}</Heading>
         <NetworkBadge network={wallet.network} />
       </div>
       <main class="screen screen--loose">
         <div class="moment">
-          <PaidTo review={review} note="not sent" />
+          <PaidTo review={review} note={title.toLowerCase()} />
         </div>
         <div class="notice notice--caution" role="alert" data-code={code}>
           <Icon name="alert" />
