@@ -32,12 +32,21 @@ import {
   signedBody,
 } from '../protocol/keygen.ts';
 import type { Network } from '../protocol/networks.ts';
+import { delimited, openBody, signBody } from './signedBody.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 export const PARTIES = [1, 2, 3] as const;
 const THRESHOLD = 2;
 const COMMITMENT_LENGTH = 33 * THRESHOLD;
+
+/** Of each message's signature. */
+const TAGS = {
+  hello: 'hoarfrost/keygen-hello',
+  round1: 'hoarfrost/keygen-round1',
+  round2: 'hoarfrost/keygen-round2',
+  certify: 'hoarfrost/keygen-certify',
+};
 
 /** A party's own keys for one session. `host` belongs to the caller; `encryption` is this session's or the words'. */
 export interface KeygenSelf {
@@ -112,7 +121,7 @@ export function openKeygen(signer: Signer, self: KeygenSelf, random: Random): [A
     random: random(32),
     policy: self.policy,
   });
-  const hello = signBody(signer, self.host, 'hello', body, random);
+  const hello = signBody(signer, self.host, TAGS.hello, body, random);
   return [{ self, hello }, hello];
 }
 
@@ -138,7 +147,7 @@ export function keygenRound1(
     commitment: Uint8Array.from(commitment),
     proof: Uint8Array.from(proof),
   });
-  const own = signBody(signer, self.host, 'round1', body, random);
+  const own = signBody(signer, self.host, TAGS.round1, body, random);
   return [
     {
       self,
@@ -162,7 +171,7 @@ export async function keygenRound2(
   return orDrop(signer, state, async () => {
     const { self, session } = state;
     checkOwn(state, messages);
-    const bodies = messages.map((m, i) => openBody(signer, m, state.hostKeys[i]!, 'round1'));
+    const bodies = messages.map((m, i) => openBody(signer, m, state.hostKeys[i]!, TAGS.round1));
     const commitments = bodies.map((body, i) => {
       const id = PARTIES[i]!;
       const r1 = decode(round1Codec, body);
@@ -185,7 +194,7 @@ export async function keygenRound2(
       }
     }
     const body = encode(round2Codec, { session, id: self.id, round1Hash, shares });
-    const own = signBody(signer, self.host, 'round2', body, random);
+    const own = signBody(signer, self.host, TAGS.round2, body, random);
     return [{ ...state, round1: bodies, round1Hash, commitments, own }, own];
   });
 }
@@ -203,7 +212,7 @@ export async function keygenFinish(
   return orDrop(signer, state, async () => {
     const { self, session } = state;
     checkOwn(state, messages);
-    const bodies = messages.map((m, i) => openBody(signer, m, state.hostKeys[i]!, 'round2'));
+    const bodies = messages.map((m, i) => openBody(signer, m, state.hostKeys[i]!, TAGS.round2));
     const subShares: { from: PartyId; share: Secret }[] = [];
     try {
       for (const [i, body] of bodies.entries()) {
@@ -241,7 +250,7 @@ export async function keygenFinish(
       const body = encode(keygenCertify, { session, id: self.id, signature: Uint8Array.from(signature) });
       return [
         { self, result, hostKeys: state.hostKeys, session, transcript },
-        signBody(signer, self.host, 'certify', body, random),
+        signBody(signer, self.host, TAGS.certify, body, random),
       ];
     } finally {
       for (const s of subShares) s.share.wipe();
@@ -256,7 +265,7 @@ export function checkCertify(
   message: Bytes,
   from: PartyId,
 ): Bytes {
-  const body = openBody(signer, message, finished.hostKeys[from - 1]!, 'certify');
+  const body = openBody(signer, message, finished.hostKeys[from - 1]!, TAGS.certify);
   const { session, id, signature } = decode(keygenCertify, body);
   ensure(equalVar(session, finished.session), 'WrongSession', { culprit: from });
   ensure(id === from, 'BadIdentifier', { culprit: from });
@@ -382,26 +391,8 @@ function readHello(
   ensure(hello.network === network, 'WrongNetwork');
   ensure(hello.noiseKey.length === (id === 3 ? 0 : 32), 'BadEncoding', { detail: 'noise key' });
   ensure(hello.policy.length > 0 === (id === 1), 'BadEncoding', { detail: 'policy' });
-  ensure(signer.schnorrVerify(hello.hostKey, bodyHash('hello', body), signature), 'BadSignature');
+  ensure(signer.schnorrVerify(hello.hostKey, taggedHash(TAGS.hello, body), signature), 'BadSignature');
   return { hello, body };
-}
-
-type Kind = 'hello' | 'round1' | 'round2' | 'certify';
-
-function bodyHash(kind: Kind, body: Bytes): Bytes {
-  return taggedHash(`hoarfrost/keygen-${kind}`, body);
-}
-
-function signBody(signer: Signer, host: Secret, kind: Kind, body: Bytes, random: Random): Bytes {
-  const signature = signer.schnorrSign(host, bodyHash(kind, body), random(32));
-  return encode(signedBody, { body, signature: Uint8Array.from(signature) });
-}
-
-/** A bad signature proves nothing about its supposed author, so it blames nobody. */
-function openBody(signer: Signer, message: Bytes, hostKey: Bytes, kind: Kind): Bytes {
-  const { body, signature } = decode(signedBody, message);
-  ensure(signer.schnorrVerify(hostKey, bodyHash(kind, body), signature), 'BadSignature');
-  return body;
 }
 
 function checkOwn(state: AwaitingRound1, messages: Bytes[]): void {
@@ -409,12 +400,6 @@ function checkOwn(state: AwaitingRound1, messages: Bytes[]): void {
   ensure(equalVar(messages[state.self.id - 1]!, state.own), 'WrongSession', {
     detail: 'own message altered',
   });
-}
-
-function delimited(body: Bytes): Bytes {
-  const length = new Uint8Array(4);
-  new DataView(length.buffer).setUint32(0, body.length);
-  return concat(length, body);
 }
 
 /** A step that fails leaves no polynomial behind. */
