@@ -4,6 +4,7 @@
  */
 import { enter, leave } from './memory';
 import { scFromBytes48 } from './scalar';
+import { Z_PAD } from './texts.generated';
 
 /** Bytes of a context. */
 // @ts-ignore: decorator
@@ -158,20 +159,20 @@ export function shaFinal(out: usize, ctx: usize): void {
   for (let i: usize = 0; i < 32; i += 4) store<u32>(out + i, bswap<u32>(load<u32>(ctx + i)));
 }
 
-/** Starts a tagged hash (BIP-340); `tag` is SHA256 of the tag, 32 bytes. */
+/** Starts a context whose first block is behind it, from the state after that block. */
+function resume(ctx: usize, state: usize): void {
+  memory.copy(ctx, state, 32);
+  store<u64>(ctx, 64, 32);
+}
+
+/** Starts a tagged hash (BIP-340); `tag` is the state after its tag. */
 export function taggedInit(ctx: usize, tag: usize): void {
-  shaInit(ctx);
-  shaUpdate(ctx, tag, 32);
-  shaUpdate(ctx, tag, 32);
+  resume(ctx, tag);
 }
 
 /** Starts the context of hash_to_field: Z_pad, one block of zeros. The message follows by shaUpdate. */
 export function fieldHashInit(ctx: usize): void {
-  const zeros = enter(64);
-  memory.fill(zeros, 0, 64);
-  shaInit(ctx);
-  shaUpdate(ctx, zeros, 64);
-  leave(zeros);
+  resume(ctx, Z_PAD);
 }
 
 /** Ends hash_to_field with the given DST (at most 255 bytes): scalar of 48 uniform bytes. */

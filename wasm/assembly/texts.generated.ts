@@ -24,13 +24,15 @@ export const DKG: usize = memory.data<u8>([70, 82, 79, 83, 84, 45, 115, 101, 99,
 // @ts-ignore: decorator
 @inline
 export const DKG_LENGTH: usize = 31;
-/** SHA256("BIP0340/aux") */
-export const TAG_AUX: usize = memory.data<u8>([241, 239, 78, 94, 192, 99, 202, 218, 109, 148, 202, 250, 157, 152, 126, 160, 105, 38, 88, 57, 236, 193, 31, 151, 45, 119, 165, 46, 216, 193, 204, 144]);
-/** SHA256("BIP0340/nonce") */
-export const TAG_NONCE: usize = memory.data<u8>([7, 73, 119, 52, 167, 155, 203, 53, 91, 155, 140, 125, 3, 79, 18, 28, 244, 52, 215, 62, 247, 45, 218, 25, 135, 0, 97, 251, 82, 191, 235, 47]);
-/** SHA256("BIP0340/challenge") */
-export const TAG_CHALLENGE: usize = memory.data<u8>([123, 181, 45, 122, 159, 239, 88, 50, 62, 177, 191, 122, 64, 125, 179, 130, 210, 243, 242, 216, 27, 177, 34, 79, 73, 254, 81, 143, 109, 72, 211, 124]);
-/** SHA256("TapTweak") */
-export const TAG_TAPTWEAK: usize = memory.data<u8>([232, 15, 225, 99, 156, 156, 160, 80, 227, 175, 27, 57, 193, 67, 198, 62, 66, 156, 188, 235, 21, 217, 64, 251, 181, 197, 161, 244, 175, 87, 197, 233]);
-/** SHA256("hoarfrost/batch-verify") */
-export const TAG_BATCH: usize = memory.data<u8>([105, 70, 26, 187, 138, 27, 145, 148, 133, 7, 146, 63, 45, 90, 80, 252, 24, 101, 103, 65, 207, 207, 118, 122, 51, 114, 34, 194, 244, 243, 199, 221]);
+/** After SHA256("BIP0340/aux"), twice */
+export const TAG_AUX: usize = memory.data<u32>([618476057, 1320844912, 3390024633, 262346349, 989586609, 1279582103, 1252796217, 614368522]);
+/** After SHA256("BIP0340/nonce"), twice */
+export const TAG_NONCE: usize = memory.data<u32>([1180785461, 4106207223, 2676868721, 2204269235, 1612804480, 1463125601, 564305492, 1756396364]);
+/** After SHA256("BIP0340/challenge"), twice */
+export const TAG_CHALLENGE: usize = memory.data<u32>([2632759825, 596792193, 292000018, 3512892943, 2546496848, 3983205, 2432045412, 870954602]);
+/** After SHA256("TapTweak"), twice */
+export const TAG_TAPTWEAK: usize = memory.data<u32>([3509166835, 1880909149, 1703130819, 3108083495, 2515853874, 2499630324, 2729348485, 1204443403]);
+/** After SHA256("hoarfrost/batch-verify"), twice */
+export const TAG_BATCH: usize = memory.data<u32>([3636274881, 3761728783, 2277826662, 2549489696, 3641679974, 3210467302, 3932719913, 1708552364]);
+/** After 64 zero bytes */
+export const Z_PAD: usize = memory.data<u32>([3663108286, 398046313, 1647531929, 2006957770, 2363872401, 3235013187, 3137272298, 406301144]);
