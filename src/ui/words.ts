@@ -320,6 +320,14 @@ export function ruleWords(rule: string): string {
       return 'the fee is over your cap';
     case 'feeRate':
       return 'the fee rate is over your cap';
+    case 'payees':
+      return 'an address that is not on your list';
+    case 'frozen':
+      return 'the wallet is frozen';
+    case 'unseen':
+      return 'too much is signed and not yet seen on the chain';
+    case 'hold':
+      return 'over the amount that waits';
     default:
       return 'outside your rules';
   }

@@ -15,7 +15,16 @@ describe('what every error says', () => {
 
   it('names the rules that policy/evaluate names', () => {
     expect(ruleWords('window:0')).toBe('over daily limit');
-    const all = ['window:1', 'perTransaction', 'feeAbsolute', 'feeRate'].map(ruleWords);
+    const all = [
+      'window:1',
+      'perTransaction',
+      'feeAbsolute',
+      'feeRate',
+      'payees',
+      'frozen',
+      'unseen',
+      'hold',
+    ].map(ruleWords);
     expect(new Set(all).size).toBe(4);
     expect(all).not.toContain(ruleWords('a rule of the future'));
   });
