@@ -65,7 +65,7 @@ describe('audit-15 one script runs everything', () => {
     expect(statSync(join(root, '.ci/run')).mode & 0o111).not.toBe(0);
     expect(read('README.md')).toContain('npm test ');
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-    expect(scripts.test).toBe('node scripts/run.mjs test');
+    expect(scripts.test).toBe('exec node scripts/run.mjs test');
   });
 
   test('it runs every folder that has tests', () => {
