@@ -12,6 +12,8 @@ import { type Database, type Sql, SqlStore } from './sql.ts';
 const BUSY = 5;
 const BUSY_DEADLINE_MS = 5000;
 const PAGE = 500;
+/** Writers that share one commit. */
+const GROUP_MAX = 32;
 const PRAGMAS = 'PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;';
 export const SQLITE_WORDS = {
   BYTES: 'BLOB',
@@ -75,7 +77,7 @@ class Sqlite implements Database {
   }
 
   write<T>(_wallet: Bytes | null, work: (sql: Sql) => Promise<T>): Promise<T> {
-    return this.#writer.transaction('BEGIN IMMEDIATE', work);
+    return this.#writer.grouped(work);
   }
 
   read<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
@@ -87,12 +89,20 @@ class Sqlite implements Database {
   }
 }
 
+interface Waiting {
+  readonly work: (sql: Sql) => Promise<unknown>;
+  readonly resolve: (value: never) => void;
+  readonly reject: (e: unknown) => void;
+}
+
 /** One database connection: transactions run one after the other, and a failed one concerns nobody else. */
 class Connection implements Sql {
   /** Nobody else writes during a transaction that does. */
   readonly forUpdate = '';
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #waiting: Waiting[] = [];
+  #grouping = false;
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -121,6 +131,10 @@ class Connection implements Sql {
 
   transaction<T>(begin: 'BEGIN' | 'BEGIN IMMEDIATE', work: (sql: Sql) => Promise<T>): Promise<T> {
     if (this.#closed) return Promise.reject(new HoarfrostError('StoreUnavailable', { detail: 'closed' }));
+    return this.#run(begin, work);
+  }
+
+  #run<T>(begin: 'BEGIN' | 'BEGIN IMMEDIATE', work: (sql: Sql) => Promise<T>): Promise<T> {
     const result = this.#last.then(async () => {
       await this.#begin(begin);
       try {
@@ -137,11 +151,62 @@ class Connection implements Sql {
     return result;
   }
 
+  /**
+   * A writing transaction that shares its commit, which is what costs, with the others that wait: each is a savepoint of its
+   * own, so that a failed one concerns nobody else, and none is answered before all are durable.
+   */
+  grouped<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(new HoarfrostError('StoreUnavailable', { detail: 'closed' }));
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.push({ work, resolve, reject });
+      if (!this.#grouping) this.#group();
+    });
+  }
+
+  #group(): void {
+    this.#grouping = true;
+    const taken: Waiting[] = [];
+    const outcomes: (() => void)[] = [];
+    const committed = this.#run('BEGIN IMMEDIATE', async () => {
+      while (taken.length < GROUP_MAX && this.#waiting.length > 0) {
+        const next = this.#waiting.shift()!;
+        taken.push(next);
+        outcomes.push(await this.#inSavepoint(next));
+      }
+    });
+    const fail = (e: unknown) => {
+      // Without the lock nobody's turn came, and nobody's will.
+      const failed = taken.length > 0 ? taken : this.#waiting.splice(0);
+      for (const { reject } of failed) reject(e);
+    };
+    void committed
+      .then(() => outcomes.forEach((settle) => void settle()), fail)
+      .then(() => {
+        if (this.#waiting.length > 0) this.#group();
+        else this.#grouping = false;
+      });
+  }
+
+  async #inSavepoint({ work, resolve, reject }: Waiting): Promise<() => void> {
+    asStoreError(() => this.#db.exec('SAVEPOINT one'));
+    try {
+      const value = await work(this);
+      asStoreError(() => this.#db.exec('RELEASE one'));
+      return () => resolve(value as never);
+    } catch (e) {
+      // SQLite rolls everything back by itself after some errors, such as a full disk: then all have failed.
+      if (!this.#db.isTransaction) throw e;
+      asStoreError(() => this.#db.exec('ROLLBACK TO one; RELEASE one'));
+      return () => reject(e);
+    }
+  }
+
   /** Waits for what was asked before; what is asked after fails. Safe to repeat. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#last;
+    do await this.#last;
+    while (this.#grouping);
     this.#db.close();
   }
 
