@@ -2,10 +2,15 @@
  * Recovery's part in keygen, played in the onboarding page. Its messages are opaque to whoever carries them; its share
  * is computed only to be checked, from the final transcript's ciphertexts, and wiped: the words and the certificate bring it back.
  */
+
+import { equalVar } from '../crypto/hash.ts';
 import { systemRandom } from '../crypto/random.ts';
 import type { Signer } from '../crypto/signer.ts';
 import * as keygen from '../frost/keygen.ts';
+import { decodePolicy, encodePolicy, firstPolicy } from '../policy/document.ts';
+import { decode } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
+import { keygenHello } from '../protocol/keygen.ts';
 import type { Network } from '../protocol/networks.ts';
 import { keysFromWords, type RecoveryKeys } from './words.ts';
 
@@ -21,15 +26,21 @@ type Stage =
 export class RecoveryKeygen {
   readonly #signer: Signer;
   #keys: RecoveryKeys | undefined;
+  /** Sats. */
+  #dailyLimit = 0n;
   #stage: Stage = { at: 'idle' };
 
   constructor(signer: Signer) {
     this.#signer = signer;
   }
 
-  /** Takes the words as typed back. May be called again, with the same or other words, to start a new session. */
-  async begin(words: readonly string[], network: Network): Promise<Bytes> {
+  /**
+   * Takes the words as typed back, and the daily limit in sats as chosen in this page. May be called again, with the same
+   * or other words, to start a new session.
+   */
+  async begin(words: readonly string[], network: Network, dailyLimit: bigint): Promise<Bytes> {
     this.wipe();
+    this.#dailyLimit = dailyLimit;
     this.#keys = await keysFromWords(words);
     const self: keygen.KeygenSelf = {
       id: 3,
@@ -43,11 +54,26 @@ export class RecoveryKeygen {
     return hello;
   }
 
+  /** Throws `TranscriptMismatch`, and forgets the session, if the device brings another policy than the one chosen. */
   async round1(hellos: Bytes[]): Promise<Bytes> {
     const { state } = this.#at('hellos');
     const [next, message] = keygen.keygenRound1(this.#signer, state, hellos, systemRandom);
     this.#stage = { at: 'round1', state: next };
+    try {
+      this.#ensureChosen(next.hellos[0]!, state.self.network);
+    } catch (e) {
+      this.wipe();
+      throw e;
+    }
     return message;
+  }
+
+  /** The window's start is of the device's clock; a window holds before its start too. */
+  #ensureChosen(deviceHello: Bytes, network: Network): void {
+    const { policy } = decode(keygenHello, deviceHello);
+    const start = decodePolicy(policy).windows[0]?.start ?? 0;
+    const chosen = encodePolicy(firstPolicy(network, this.#dailyLimit, start));
+    ensure(equalVar(policy, chosen), 'TranscriptMismatch', { detail: 'policy', culprit: 1 });
   }
 
   async round2(round1s: Bytes[]): Promise<Bytes> {

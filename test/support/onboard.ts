@@ -19,7 +19,7 @@ export async function linkOf(running: Running, token?: string): Promise<string> 
 /** The onboarding page from the typed words to the certificate. */
 export async function onboard(worker: Worker, uri: string): Promise<Bytes> {
   const recovery = new RecoveryKeygen(await load());
-  const recoveryHello = await recovery.begin(newWords(), 'regtest');
+  const recoveryHello = await recovery.begin(newWords(), 'regtest', DAILY_LIMIT);
   const hear = (messages: Uint8Array[]) => messages as Bytes[];
   try {
     const start = {

@@ -387,7 +387,7 @@ describe('audit-24: keygen keeps no secret longer than it needs it', () => {
     const worker = await Worker.start(newProfile(), { signer });
     const recovery = new RecoveryKeygen(await load());
     const uri = await linkOf(running);
-    const recoveryHello = await recovery.begin(newWords(), 'regtest');
+    const recoveryHello = await recovery.begin(newWords(), 'regtest', 1n);
     const start = { uri, network: 'regtest', password: PASSWORD, dailyLimit: 1n, recoveryHello } as const;
     let connection: Connection | undefined;
     const original = Connection.prototype.request;
@@ -412,7 +412,7 @@ describe('audit-24: keygen keeps no secret longer than it needs it', () => {
 describe('keygen out of turn', () => {
   const start = async (dailyLimit = 1n) => {
     const recovery = new RecoveryKeygen(await load());
-    const recoveryHello = await recovery.begin(newWords(), 'regtest');
+    const recoveryHello = await recovery.begin(newWords(), 'regtest', 1n);
     const uri = await linkOf(running);
     return { uri, network: 'regtest', password: PASSWORD, dailyLimit, recoveryHello } as const;
   };

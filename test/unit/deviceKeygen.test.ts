@@ -159,7 +159,7 @@ describe('audit-24, attack-08: a worker killed at any boundary', () => {
 describe('a page of the extension', () => {
   const start = async () => {
     const recovery = new RecoveryKeygen(await load());
-    const recoveryHello = await recovery.begin(newWords(), 'regtest');
+    const recoveryHello = await recovery.begin(newWords(), 'regtest', 1n);
     const uri = await linkOf(running);
     return { uri, network: 'regtest', password: PASSWORD, dailyLimit: 1n, recoveryHello } as const;
   };
@@ -202,7 +202,7 @@ describe('attack-02, attack-08: a certificate', () => {
         network: 'regtest',
         password: PASSWORD,
         dailyLimit: 1n,
-        recoveryHello: await party.begin(words, 'regtest'),
+        recoveryHello: await party.begin(words, 'regtest', 1n),
       } as const;
       const { hellos } = await worker.call('keygenStart', start);
       const r1 = await worker.call('keygenRound1', { recovery: await party.round1(hellos as never) });

@@ -33,7 +33,10 @@ function parties(
     return Uint8Array.of(1);
   };
   const recovery = {
-    begin: step('begin'),
+    begin: async (...args: Parameters<RecoveryActor['begin']>) => {
+      expect(args).toEqual([['a'], 'regtest', plan.dailyLimit]);
+      return step('begin')();
+    },
     round1: step('round1'),
     round2: step('round2'),
     certify: step('certify'),

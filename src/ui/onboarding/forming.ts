@@ -77,7 +77,7 @@ async function oneSession(
 ): Promise<Uint8Array> {
   const { uri, network, password, dailyLimit } = plan;
   onStep('numbers');
-  const recoveryHello = await recovery.begin(plan.words, network);
+  const recoveryHello = await recovery.begin(plan.words, network, dailyLimit);
   const { hellos } = await client.call('keygenStart', { uri, network, password, dailyLimit, recoveryHello });
   const round1 = await client.call('keygenRound1', { recovery: await recovery.round1(hellos) });
   onStep('pieces');

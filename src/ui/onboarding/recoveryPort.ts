@@ -10,8 +10,11 @@ export interface RecoveryActor {
   readonly wordlist: readonly string[];
   /** `prefix`: no word yet, but the beginning of one. */
   checkWord(word: string): 'ok' | 'prefix' | 'unknown';
-  /** Derives recovery's keys from the words as they were typed back and opens a new session. Answers the hello. `BadWords`. */
-  begin(words: string[], network: Network): Promise<Uint8Array>;
+  /**
+   * Derives recovery's keys from the words as they were typed back and opens a new session. Answers the hello. `BadWords`.
+   * A key with another first policy than that of `dailyLimit` (sats) is never certified: `TranscriptMismatch`.
+   */
+  begin(words: string[], network: Network, dailyLimit: bigint): Promise<Uint8Array>;
   round1(hellos: Uint8Array[]): Promise<Uint8Array>;
   round2(round1s: Uint8Array[]): Promise<Uint8Array>;
   certify(round2s: Uint8Array[]): Promise<Uint8Array>;
