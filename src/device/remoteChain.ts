@@ -2,7 +2,7 @@
 import { hex } from '@scure/base';
 import { boundRates } from '../chain/feeRates.ts';
 import type { AccountScan, ChainSource } from '../chain/source.ts';
-import { isHoarfrostError } from '../protocol/errors.ts';
+import { ensure, isHoarfrostError } from '../protocol/errors.ts';
 import type { Answer, AnswerOf, Request } from '../protocol/messages.ts';
 import type { Channel } from './channel.ts';
 
@@ -42,12 +42,17 @@ function scanOf(scanned: AnswerOf<'scanned'>): AccountScan {
     coins: scanned.coins.map((coin) => ({
       ...coin,
       outpoint: { txid: hex.encode(coin.outpoint.txid), vout: coin.outpoint.vout },
-      branch: coin.branch === 0 ? 0 : 1,
+      branch: branchOf(coin.branch),
     })),
     history: scanned.history.map((entry) => ({ ...entry, txid: hex.encode(entry.txid) })),
     nextReceive: scanned.nextReceive,
     nextChange: scanned.nextChange,
   };
+}
+
+function branchOf(branch: number): 0 | 1 {
+  ensure(branch === 0 || branch === 1, 'BadEncoding', { detail: 'branch', culprit: 2 });
+  return branch;
 }
 
 const bytesOf = (txid: string) => Uint8Array.from(hex.decode(txid));

@@ -33,6 +33,8 @@ import {
 import { NETWORKS } from './networks.ts';
 
 const hash = bytes(32);
+/** Of an error, in bytes. */
+const DETAIL_MAX = 256;
 const partyMessage = blob(20_000);
 const commitmentPair = bytes(66);
 
@@ -168,7 +170,7 @@ export const answer = union({
   error: struct({
     code: text(32),
     culprit: u8,
-    detail: text(256),
+    detail: text(DETAIL_MAX),
     retryAfterMs: u32,
   }),
   /** To `changePolicy` and `cancelHold`: it is done, and this is its receipt. */
@@ -194,9 +196,15 @@ export function errorAnswer(e: unknown): AnswerOf<'error'> {
     kind: 'error',
     code: known.code,
     culprit: known.culprit ?? 0,
-    detail: (known.detail ?? '').slice(0, 200),
+    detail: startOf(known.detail ?? '', DETAIL_MAX),
     retryAfterMs: known.retryAfterMs ?? 0,
   };
+}
+
+/** As many whole characters as fit into `max` bytes of UTF-8. */
+function startOf(all: string, max: number): string {
+  const { read } = new TextEncoder().encodeInto(all, new Uint8Array(max));
+  return all.slice(0, read);
 }
 
 export function errorOf(a: AnswerOf<'error'>): HoarfrostError {

@@ -246,6 +246,24 @@ describe('the channel', () => {
     channel.close();
   });
 
+  test.each([2, 255])('BadEncoding: a coin of branch %i is no coin of ours', async (branch) => {
+    const outpoint = { txid: new Uint8Array(32), vout: 0 };
+    const coin = { outpoint, value: 1n, branch, index: 0, height: 1, coinbase: false };
+    const { channel } = channelFor({
+      answer: () => ({
+        kind: 'scanned',
+        height: 1,
+        tip: new Uint8Array(32),
+        coins: [coin],
+        history: [],
+        nextReceive: 0,
+        nextChange: 0,
+      }),
+    });
+    await expect(remoteChain(channel).scan({} as never)).rejects.toEqual(code('BadEncoding'));
+    channel.close();
+  });
+
   test('closed on lock: a retired connection that is owed an answer too', async () => {
     const { channel } = channelFor({ answer: () => null });
     const first = await channel.connection();

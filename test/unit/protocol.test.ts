@@ -15,9 +15,10 @@ import {
   u64,
   union,
 } from '../../src/protocol/codec.ts';
+import { HoarfrostError } from '../../src/protocol/errors.ts';
 import { Joiner, splitMessage } from '../../src/protocol/frames.ts';
 import { MESSAGE_MAX } from '../../src/protocol/limits.ts';
-import { answer, envelope, request } from '../../src/protocol/messages.ts';
+import { answer, envelope, errorAnswer, errorOf, request } from '../../src/protocol/messages.ts';
 
 const code = (c: string) => expect.objectContaining({ code: c });
 const sample = struct({
@@ -117,3 +118,15 @@ describe('parts of a message', () => {
     ).toThrow(code('TooLarge'));
   });
 });
+
+test.each(['ü', '雪', '❄️', '🏔', 'a🏔', 'ab雪'])(
+  'an error with a long detail of %s keeps its own code',
+  (unit) => {
+    const detail = unit.repeat(300);
+    const error = new HoarfrostError('RateLimited', { culprit: 2, detail, retryAfterMs: 5 });
+    const read = errorOf(decode(answer, encode(answer, errorAnswer(error))) as never);
+    expect(read).toMatchObject({ code: 'RateLimited', culprit: 2, retryAfterMs: 5 });
+    expect(detail.startsWith(read.detail!)).toBe(true);
+    expect(new TextEncoder().encode(read.detail!).length).toBeGreaterThan(240);
+  },
+);
