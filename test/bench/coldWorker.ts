@@ -10,8 +10,11 @@ interface Job {
   readonly peerCommitment: Uint8Array;
 }
 
+// As a background does: the module is on its way before the first message is read.
+const loading = load();
+
 self.onmessage = async ({ data }: MessageEvent<Job>) => {
-  const signer = await load();
+  const signer = await loading;
   const share = Secret.own(data.share);
   const { nonces, commitment } = signer.commit({
     share,

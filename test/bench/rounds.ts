@@ -16,7 +16,7 @@ const TRIES = 3;
 /** The most calls a batch may prepare: each may hold two nonce handles. */
 const LARGEST_BATCH = 400;
 
-interface Spread {
+export interface Spread {
   readonly median: number;
   readonly low: number;
   readonly high: number;
@@ -34,7 +34,8 @@ export interface Result {
   >;
 }
 
-function spread(values: readonly number[]): Spread {
+/** Median and quartiles. */
+export function spread(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (q: number) => {
     const position = q * (sorted.length - 1);
