@@ -12,9 +12,11 @@ type Bytes = Uint8Array<ArrayBuffer>;
 export interface ReceiptHead {
   readonly sequence: number;
   readonly hash: Bytes;
+  /** Sats charged when it was written. Absent: not known. */
+  readonly after?: bigint;
 }
 
-export const NO_RECEIPTS: ReceiptHead = { sequence: 0, hash: new Uint8Array(32) };
+export const NO_RECEIPTS: ReceiptHead = { sequence: 0, hash: new Uint8Array(32), after: 0n };
 
 /** Signed by the cosigner, for this wallet. Throws `BadSignature` or `WrongContext`. */
 export function readReceipt(
@@ -42,7 +44,8 @@ interface Chain {
 
 /**
  * The head once `receipt` is known to stand in one chain with `head`: after it, or before it, as a stored answer told again
- * does. Throws `TranscriptMismatch`, blaming the cosigner, if it does not: it has forgotten, or told two stories.
+ * does; and every receipt counts on from where the one before it ended. Throws `TranscriptMismatch`, blaming the cosigner, if
+ * it does not: it has forgotten, or told two stories.
  */
 export async function followReceipts(
   chain: Chain,
@@ -71,9 +74,10 @@ async function walk(chain: Chain, from: ReceiptHead, until: number): Promise<Rec
 }
 
 function append({ signer, hostKey, wallet }: Chain, at: ReceiptHead, receipt: Receipt): ReceiptHead {
-  const { sequence, previous } = readReceipt(signer, receipt, hostKey, wallet);
+  const { sequence, previous, before, after } = readReceipt(signer, receipt, hostKey, wallet);
   ensureSame(sequence === at.sequence + 1 && equalVar(previous, at.hash));
-  return { sequence, hash: receiptHash(receipt.body) };
+  ensureSame((at.after ?? before) === before && after >= before);
+  return { sequence, hash: receiptHash(receipt.body), after };
 }
 
 function ensureSame(one: boolean): void {

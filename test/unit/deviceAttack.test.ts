@@ -283,6 +283,9 @@ describe('receipts', () => {
     ['far ahead, with nothing in between', { sequence: 9 }, true],
     ['far ahead, and another at its place in the chain', { sequence: 4, at: 1 }, false],
     ['next in number, and another at its place in the chain', { at: 1 }, false],
+    ['that counts from less than the one before it ended with', { before: 0n }, false],
+    ['that counts from more than the one before it ended with', { before: 30_000n, after: 40_000n }, false],
+    ['that counts down', { after: 0n }, false],
   ])('a cosigner that tells two stories is shown: a receipt %s', async (name, change, silent) => {
     const worker = await Worker.start(profile);
     await pay(worker);
