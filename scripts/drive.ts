@@ -81,7 +81,8 @@ async function look(page: Page, name: string): Promise<void> {
 
 /** In the page: until what fades or moves over to the new colours has arrived there. What pulses for ever is not waited for. */
 async function settled(): Promise<void> {
-  await new Promise(requestAnimationFrame);
+  // Transitions begin in the first frame that has the new colours, which need not be the next one.
+  for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
   const moving = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
   await Promise.allSettled(moving.map((transition) => transition.finished));
 }
