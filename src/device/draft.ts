@@ -54,7 +54,8 @@ export function draftPayment(
     amount === 'all'
       ? { ...sendAll({ ...wanted, script }), change: 0n }
       : { ...selectCoins({ ...wanted, outputs: [{ script, value: amount }] }), value: amount };
-  const changeIndex = change === 0n ? null : freeChange(wallet.used.change, taken.changeIndices);
+  const changeIndex =
+    change === 0n ? null : freeChange(wallet.next.change, wallet.reached.change, taken.changeIndices);
   const own = ownPathOf(wallet, script);
   const psbt = buildPayment({
     account: wallet.account,
@@ -70,10 +71,10 @@ export function draftPayment(
 }
 
 /** The first index that no other payment takes. Where a scan would not look any more, better one address twice than coins unseen. */
-function freeChange(next: number, taken: readonly number[]): number {
+function freeChange(next: number, reached: number, taken: readonly number[]): number {
   let index = next;
   while (taken.includes(index)) index++;
-  return index < next + GAP_SCAN ? index : next;
+  return index < reached + GAP_SCAN ? index : next;
 }
 
 /** What the PSBT does, as the cosigner will read it too. */
@@ -84,7 +85,7 @@ export function readPayment(wallet: Wallet, psbt: Bytes): { summary: Summary; di
 
 /** Where an address of our own stands, if it was given out lately. An older one is paid like anybody's. */
 function ownPathOf(wallet: Wallet, script: Uint8Array): OwnPath | null {
-  const end = wallet.used.receive + GAP_SCAN;
+  const end = wallet.next.receive + GAP_SCAN;
   for (let index = Math.max(0, end - OWN_ADDRESSES_TRIED); index < end; index++) {
     if (equalVar(deriveKey(wallet.account, 0, index).script, script)) return { branch: 0, index };
   }

@@ -14,6 +14,7 @@ import { HISTORY_MAX } from '../protocol/limits.ts';
 import type { Change, Database } from './database.ts';
 import type { Environment } from './environment.ts';
 import type { Cosigner } from './pairing.ts';
+import { nextVisible, type Reached, reachedBy } from './reached.ts';
 import { NO_RECEIPTS, type ReceiptHead } from './receipts.ts';
 import type { VaultContext } from './vault.ts';
 
@@ -34,6 +35,8 @@ export interface WalletRecord {
 export interface Look extends Omit<AccountScan, 'history'> {
   /** Milliseconds since 1970. */
   readonly at: number;
+  /** What the transactions show of it; the next indices are the word of whoever looked. */
+  readonly reached: Reached;
 }
 
 export type HistoryRecord = HistoryEntry;
@@ -135,8 +138,21 @@ export class Wallet {
     return { receive: this.look?.nextReceive ?? 0, change: this.look?.nextChange ?? 0 };
   }
 
+  /** Next index of each branch to give out. */
+  get next(): { receive: number; change: number } {
+    const { used, reached } = this;
+    return {
+      receive: nextVisible(used.receive, reached.receive),
+      change: nextVisible(used.change, reached.change),
+    };
+  }
+
+  get reached(): Reached {
+    return this.look?.reached ?? { receive: 0, change: 0 };
+  }
+
   receiveAddress(): { address: string; uri: string; index: number } {
-    const index = this.look?.nextReceive ?? 0;
+    const index = this.next.receive;
     const { address } = deriveKey(this.account, 0, index);
     return { address, uri: `bitcoin:${address}`, index };
   }
@@ -156,7 +172,9 @@ export class Wallet {
   async #refresh(chain: ChainSource): Promise<void> {
     try {
       const { history, ...rest } = await chain.scan(this.account);
-      await this.#save({ look: { ...rest, at: this.#env.now() } }, diffHistory(this.#history, history));
+      const reached = reachedBy(this.account, [...this.#history, ...history], this.reached);
+      const look = { ...rest, at: this.#env.now(), reached };
+      await this.#save({ look }, diffHistory(this.#history, history));
       await this.#readHistory();
       this.syncError = null;
     } catch (e) {

@@ -332,6 +332,17 @@ describe('receipts', () => {
   });
 });
 
+test('a far next index, said again and again, moves no address out of reach of a scan', async () => {
+  const worker = await Worker.start(profile);
+  running.chain.scanned = { ...running.chain.scanned, nextReceive: 1_000_000, nextChange: 1_000_000 };
+  for (let i = 0; i < 3; i++) await worker.call('refresh', null);
+  expect((await worker.call('receiveAddress', null)).index).toBe(GAP_SCAN - 1);
+  await draft(worker);
+  const [row] = await (await databaseOf(profile)).all('requests');
+  expect(row!.changeIndex).toBe(GAP_SCAN - 1);
+  worker.kill();
+});
+
 test('audit: change stays where a scan finds it, however many drafts are open', async () => {
   const worker = await Worker.start(profile);
   for (let i = 0; i < 2 * GAP_SCAN; i++) await draft(worker);
