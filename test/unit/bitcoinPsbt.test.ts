@@ -85,6 +85,17 @@ test('outputs worth more than the coins are BadAmount', () => {
   expect(() => paymentOf(account, { coins: [] })).toThrow('BadAmount');
 });
 
+test('a payment of all the coins, with no fee, is one: what it loses is what it pays', () => {
+  const psbt = parsePsbt(paymentOf(account, { change: { path: { branch: 1, index: 0 }, value: 40_000n } }));
+  expect(summarise(psbt, account, { receive: 0, change: 0 })).toMatchObject({
+    fee: 0n,
+    feeRate: 0n,
+    ownIn: 100_000n,
+    ownOut: 40_000n,
+    loss: 60_000n,
+  });
+});
+
 test('audit-18: a PSBT over its limits is TooLarge before it is decoded', () => {
   expect(() => parsePsbt(new Uint8Array(PSBT_MAX + 1))).toThrow('TooLarge');
   const coins = Array.from({ length: INPUTS_MAX + 1 }, (_, i) => coinAt(`${i}`, 1_000n));

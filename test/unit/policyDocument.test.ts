@@ -7,13 +7,26 @@ import {
   type Policy,
   policyHash,
 } from '../../src/policy/document.ts';
+import { decode, encode } from '../../src/protocol/codec.ts';
 import { POLICY_MAX } from '../../src/protocol/limits.ts';
+import { answer } from '../../src/protocol/messages.ts';
 
 const first = firstPolicy('signet', 1_000_000n, 1_800_000_000_000);
 
 test('a policy is its bytes and back', () => {
   expect(decodePolicy(encodePolicy(first))).toEqual(first);
   expect(encodePolicy(first).length).toBeLessThan(POLICY_MAX);
+});
+
+test('a message brings a policy of exactly POLICY_MAX bytes, and no longer one', () => {
+  const said = (length: number) =>
+    encode(answer, { kind: 'policy', document: new Uint8Array(length), spentInWindows: [] });
+  expect(decode(answer, said(POLICY_MAX))).toMatchObject({ document: new Uint8Array(POLICY_MAX) });
+  expect(() => said(POLICY_MAX + 1)).toThrow('TooLarge');
+  // The length stands in four bytes after the tag.
+  const longer = Uint8Array.of(...said(POLICY_MAX), 0);
+  new DataView(longer.buffer).setUint32(1, POLICY_MAX + 1);
+  expect(() => decode(answer, longer)).toThrow('TooLarge');
 });
 
 test('the hash tells apart whatever differs', () => {
@@ -47,6 +60,8 @@ test('another form of the same, or another format, is refused', () => {
   code(Uint8Array.of(1, ...bytes.subarray(1))).toThrow('WrongVersion');
   code(new Uint8Array()).toThrow('WrongVersion');
   code(new Uint8Array(POLICY_MAX + 1)).toThrow('TooLarge');
+  // As long as a policy may be: read, and refused for what it says.
+  code(Uint8Array.of(...bytes, ...new Uint8Array(POLICY_MAX - bytes.length))).toThrow('BadEncoding');
   code(encodePolicy({ ...first, version: 0 })).toThrow('BadEncoding');
   code(encodePolicy({ ...first, windows: [{ limit: 1n, start: 0, interval: 0n }] })).toThrow('BadEncoding');
   for (const delay of [0n, 1n << 60n])
