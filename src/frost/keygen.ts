@@ -181,7 +181,7 @@ export async function keygenRound2(
       signer.keygenVerifyProof({ id, session, commitment: r1.commitment, proof: r1.proof });
       return r1.commitment;
     });
-    const round1Hash = taggedHash('hoarfrost/keygen-round1', session, ...bodies.map(delimited));
+    const round1Hash = taggedHash('hoarfrost/keygen-round1-all', session, ...bodies.map(delimited));
     const shares = [];
     for (const to of recipientsOf(self.id)) {
       const share = signer.keygenShareFor(state.polynomial, to);
