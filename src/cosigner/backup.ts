@@ -11,12 +11,13 @@ import { type FileHandle, link, open, readFile, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { aeadOpen, aeadSeal, importAeadKey } from '../crypto/aead.ts';
-import { concat, equalVar, taggedHash } from '../crypto/hash.ts';
+import { equalVar, taggedHash } from '../crypto/hash.ts';
 import { deriveKek, KDF_FLOOR } from '../crypto/kdf.ts';
 import type { Random } from '../crypto/random.ts';
 import { Secret } from '../crypto/secret.ts';
 import type { Signer } from '../crypto/signer.ts';
 import { verifyCertificate } from '../frost/keygen.ts';
+import { concat } from '../protocol/bytes.ts';
 import {
   blob,
   bytes,

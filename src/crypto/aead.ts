@@ -1,6 +1,7 @@
 /** AES-256-GCM by WebCrypto. Sealed form: 12-byte random nonce || ciphertext || 16-byte tag. */
+
+import { concat } from '../protocol/bytes.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';
-import { concat } from './hash.ts';
 import { type Random, systemRandom } from './random.ts';
 import { Secret } from './secret.ts';
 

@@ -1,4 +1,5 @@
 import { sha256 } from '@noble/hashes/sha2.js';
+import { concat } from '../protocol/bytes.ts';
 
 const utf8 = new TextEncoder();
 const prefixes = new Map<string, Uint8Array>();
@@ -17,16 +18,6 @@ export function taggedHash(tag: string, ...parts: Uint8Array[]): Uint8Array<Arra
   const hash = sha256.create().update(prefix);
   for (const part of parts) hash.update(part);
   return Uint8Array.from(hash.digest());
-}
-
-export function concat(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }
 
 /** Equality of public bytes; not constant-time. */

@@ -3,8 +3,9 @@
  * HKDF-SHA256(shared, info = 'hoarfrost/seal' || ephemeral || recipient), used once, so the nonce is zero.
  * The context goes in as AAD: opened anywhere else it is `WrongContext`.
  */
+
+import { concat } from '../protocol/bytes.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';
-import { concat } from './hash.ts';
 import { Secret } from './secret.ts';
 import { importX25519, x25519, x25519PublicKey } from './x25519.ts';
 

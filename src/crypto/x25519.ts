@@ -1,6 +1,7 @@
 /** X25519 (RFC 7748) by WebCrypto, over private keys held as `Secret`. */
+
+import { concat } from '../protocol/bytes.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';
-import { concat } from './hash.ts';
 import { Secret } from './secret.ts';
 
 /** RFC 8410 PrivateKeyInfo up to the 32 key bytes. */

@@ -4,10 +4,10 @@
  * field can be swapped for another wallet's, another epoch's or a cheaper derivation.
  */
 import { aeadOpen, aeadSeal } from '../crypto/aead.ts';
-import { concat } from '../crypto/hash.ts';
 import { deriveKek, KDF_FLOOR, type KdfParameters } from '../crypto/kdf.ts';
 import type { Random } from '../crypto/random.ts';
 import { Secret } from '../crypto/secret.ts';
+import { concat } from '../protocol/bytes.ts';
 import { bytes, encode, oneOf, struct, text, u8, u32 } from '../protocol/codec.ts';
 import { ensure, HoarfrostError, isHoarfrostError } from '../protocol/errors.ts';
 import { NETWORKS, type Network } from '../protocol/networks.ts';

@@ -7,7 +7,7 @@
  *   openKeygen -> hello   keygenRound1 -> commitment and proof   keygenRound2 -> sealed sub-shares
  *   keygenFinish -> share, transcript, certificate signature     keygenCertificate -> all three signatures
  */
-import { concat, equalVar, taggedHash } from '../crypto/hash.ts';
+import { equalVar, taggedHash } from '../crypto/hash.ts';
 import type { Random } from '../crypto/random.ts';
 import { openSealed, sealTo } from '../crypto/seal.ts';
 import { Secret } from '../crypto/secret.ts';
@@ -18,6 +18,7 @@ import {
   type Signer,
   SUITE,
 } from '../crypto/signer.ts';
+import { concat } from '../protocol/bytes.ts';
 import { decode, encode } from '../protocol/codec.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';
 import {

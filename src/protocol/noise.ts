@@ -7,6 +7,7 @@
  *
  * Message 1 can be replayed, so its receiver must do nothing of consequence before the first transport message decrypts.
  */
+import { concat } from './bytes.ts';
 import { ensure, HoarfrostError } from './errors.ts';
 import { NOISE_MESSAGE_MAX, NOISE_PLAINTEXT_MAX } from './limits.ts';
 
@@ -56,7 +57,7 @@ export async function initiate(args: {
   await state.mixKey(await dh(local, remote));
   const payload = await state.encryptAndHash(EMPTY);
   return {
-    message: join(e.publicKey, s, payload),
+    message: concat(e.publicKey, s, payload),
     async complete(message2) {
       ensure(message2.length === HANDSHAKE_2_LENGTH, 'BadEncoding', { detail: 'handshake length' });
       try {
@@ -104,7 +105,7 @@ export async function respond(args: {
   const [receive, send] = await state.split();
   return {
     remote,
-    message: join(e.publicKey, payload),
+    message: concat(e.publicKey, payload),
     transport: new NoiseTransport(state.h, send, receive),
   };
 }
@@ -203,7 +204,7 @@ class SymmetricState {
   }
 
   async mixHash(data: Bytes): Promise<void> {
-    this.h = new Uint8Array(await crypto.subtle.digest('SHA-256', join(this.h, data)));
+    this.h = new Uint8Array(await crypto.subtle.digest('SHA-256', concat(this.h, data)));
   }
 
   /** Wipes `input`. */
@@ -239,7 +240,7 @@ class SymmetricState {
 async function hkdf(ck: Bytes, input: Bytes): Promise<[Bytes, Bytes]> {
   const temp = await hmac(ck, input);
   const first = await hmac(temp, Uint8Array.of(1));
-  const second = await hmac(temp, join(first, Uint8Array.of(2)));
+  const second = await hmac(temp, concat(first, Uint8Array.of(2)));
   temp.fill(0);
   return [first, second];
 }
@@ -260,15 +261,5 @@ async function dh(local: NoiseKeyPair, remote: Bytes): Promise<Bytes> {
     'BadEncoding',
     { detail: 'low-order key' },
   );
-  return out;
-}
-
-function join(...parts: Uint8Array[]): Bytes {
-  const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
   return out;
 }

@@ -104,11 +104,7 @@ export class RecoveryKeygen {
       ensure(keygen.certifies(certificate, finished.transcript), 'TranscriptMismatch');
       const again = await keygen.recoverShare(this.#signer, this.#keys!.encryption.privateKey, certificate);
       again.share.wipe();
-      ensure(
-        again.groupKey.every((b, i) => b === record.groupKey[i]),
-        'BadCertificate',
-        { detail: 'group key' },
-      );
+      ensure(equalVar(again.groupKey, record.groupKey), 'BadCertificate', { detail: 'group key' });
     } finally {
       this.wipe();
     }

@@ -1,10 +1,11 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { concat, taggedHash } from '../../src/crypto/hash.ts';
+import { taggedHash } from '../../src/crypto/hash.ts';
 import { load } from '../../src/crypto/load.ts';
 import { sealTo } from '../../src/crypto/seal.ts';
 import { Secret } from '../../src/crypto/secret.ts';
 import type { PartyId, Signer } from '../../src/crypto/signer.ts';
 import { certifies, recoverShare, verifyCertificate } from '../../src/frost/keygen.ts';
+import { concat } from '../../src/protocol/bytes.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
 import {
   keygenCertificate,
