@@ -2,15 +2,16 @@
  * One account below the group key: BIP-32 public derivation, BIP-86 output keys, and the descriptor that opens it as
  * watch-only elsewhere. Public data throughout.
  */
-import { schnorr, secp256k1 } from '@noble/curves/secp256k1.js';
+import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import { ripemd160 } from '@noble/hashes/legacy.js';
 import { sha256, sha512 } from '@noble/hashes/sha2.js';
 import { base58check, hex } from '@scure/base';
-import { ensure, HoarfrostError } from '../protocol/errors.ts';
+import { ensure } from '../protocol/errors.ts';
 import type { Network } from '../protocol/networks.ts';
 import { addressOf } from './address.ts';
 import { withChecksum } from './checksum.ts';
+import { type Curve, nobleCurve } from './curve.ts';
 import { networkParams } from './network.ts';
 
 export interface Account {
@@ -44,15 +45,14 @@ export interface DerivedKey {
   readonly address: string;
 }
 
-const { Point } = secp256k1;
-type Point = InstanceType<typeof Point>;
-const ORDER = Point.Fn.ORDER;
+const { Fn } = secp256k1.Point;
 const HARDENED = 0x8000_0000;
+const NO_SCRIPTS = new Uint8Array();
 
 /** A public node of BIP-32 that remembers how far it is from K0. */
 export interface PublicNode {
-  /** With Z = 1, so that its bytes cost no inversion. */
-  readonly point: Point;
+  /** 33 bytes. */
+  readonly key: Uint8Array;
   readonly chainCode: Uint8Array;
   /** T so far. */
   readonly tweak: bigint;
@@ -62,24 +62,21 @@ function isIndex(index: number): boolean {
   return Number.isInteger(index) && index >= 0 && index < HARDENED;
 }
 
-const multiplyG = (scalar: bigint): Point => (scalar === 0n ? Point.ZERO : Point.BASE.multiplyUnsafe(scalar));
-
-/** CKDpub (BIP-32). I_L >= n or a child at infinity is refused: `BadEncoding`, with a chance of 2^-127. */
-export function publicChild(parent: PublicNode, index: number): PublicNode {
-  ensure(isIndex(index), 'BadEncoding', { detail: 'derivation index' });
-  const data = new Uint8Array(37);
-  data.set(parent.point.toBytes(true));
-  new DataView(data.buffer).setUint32(33, index);
-  const digest = hmac(sha512, parent.chainCode, data);
-  const left = BigInt(`0x${hex.encode(digest.subarray(0, 32))}`);
-  ensure(left < ORDER, 'BadEncoding', { detail: 'derivation' });
-  const point = parent.point.add(multiplyG(left));
-  ensure(!point.is0(), 'BadEncoding', { detail: 'derivation' });
-  return {
-    point: Point.fromAffine(point.toAffine()),
-    chainCode: digest.subarray(32),
-    tweak: (parent.tweak + left) % ORDER,
-  };
+/** CKDpub (BIP-32) for each index. I_L >= n or a child at infinity is refused: `BadEncoding`, with a chance of 2^-127. */
+export function publicChildren(curve: Curve, parent: PublicNode, indices: readonly number[]): PublicNode[] {
+  const digests = indices.map((index) => {
+    ensure(isIndex(index), 'BadEncoding', { detail: 'derivation index' });
+    const data = new Uint8Array(37);
+    data.set(parent.key);
+    new DataView(data.buffer).setUint32(33, index);
+    return hmac(sha512, parent.chainCode, data);
+  });
+  const lefts = digests.map((digest) => digest.subarray(0, 32));
+  return curve.deriveChildrenVar(parent.key, lefts).map((key, i) => ({
+    key,
+    chainCode: digests[i]!.subarray(32),
+    tweak: Fn.add(parent.tweak, Fn.fromBytes(lefts[i]!)),
+  }));
 }
 
 /** Keeps the `max` values used last. */
@@ -98,75 +95,106 @@ class Recent<V> {
     if (this.#values.size > this.#max) this.#values.delete(this.#values.keys().next().value!);
     return value;
   }
+
+  has(id: string): boolean {
+    return this.#values.has(id);
+  }
 }
 
-/** What all keys of an account have in common. */
-interface AccountKeys {
-  readonly branches: readonly [PublicNode, PublicNode];
+/** About 1 kB an entry: one process serves many accounts. */
+const branchesKept = new Recent<readonly [PublicNode, PublicNode]>(4096);
+const keysKept = new Recent<DerivedKey>(16_384);
+
+interface AccountName {
+  /** Accounts of equal content share what is remembered. */
+  readonly id: string;
   readonly fingerprint: number;
 }
 
-/** About 1 kB an entry: one process serves many accounts, and a derivation costs half a millisecond. */
-const accountsKept = new Recent<AccountKeys>(4096);
-const keysKept = new Recent<DerivedKey>(16_384);
+const names = new WeakMap<Account, AccountName>();
 
-function idOf({ network, groupKey, chainCode, account }: Account): string {
-  return `${network}/${hex.encode(groupKey)}/${hex.encode(chainCode)}/${account}`;
-}
-
-function keysOf(account: Account): AccountKeys {
-  ensure(account.groupKey.length === 33 && account.chainCode.length === 32, 'BadEncoding');
-  let point: Point;
-  try {
-    point = Point.fromBytes(account.groupKey);
-  } catch (cause) {
-    throw new HoarfrostError('BadEncoding', { detail: 'group key', cause });
+function nameOf(account: Account): AccountName {
+  let name = names.get(account);
+  if (name === undefined) {
+    const { network, groupKey, chainCode } = account;
+    ensure(groupKey.length === 33 && chainCode.length === 32, 'BadEncoding');
+    const hash = ripemd160(sha256(groupKey));
+    name = {
+      id: `${network}/${hex.encode(groupKey)}/${hex.encode(chainCode)}/${account.account}`,
+      fingerprint: new DataView(hash.buffer, hash.byteOffset).getUint32(0),
+    };
+    names.set(account, name);
   }
-  const root = publicChild({ point, chainCode: account.chainCode, tweak: 0n }, account.account);
-  const hash = ripemd160(sha256(account.groupKey));
-  return {
-    branches: [publicChild(root, 0), publicChild(root, 1)],
-    fingerprint: new DataView(hash.buffer, hash.byteOffset).getUint32(0),
-  };
+  return name;
 }
+
+function branchesOf(curve: Curve, account: Account): readonly [PublicNode, PublicNode] {
+  return branchesKept.get(nameOf(account).id, () => {
+    const top = { key: account.groupKey, chainCode: account.chainCode, tweak: 0n };
+    const [root] = publicChildren(curve, top, [account.account]);
+    const [receive, change] = publicChildren(curve, root!, [0, 1]);
+    return [receive!, change!];
+  });
+}
+
+const keyName = (account: Account, branch: Branch, index: number) =>
+  `${nameOf(account).id}/${branch}/${index}`;
 
 /**
  * The key at `account/branch/index` below K0 (DESIGN section 2, "Tweaks"). Remembered, so that a script met twice costs
  * one derivation; nobody writes into it. `BadEncoding` for a hardened or impossible index.
  */
 export function deriveKey(account: Account, branch: Branch, index: number): DerivedKey {
-  const id = idOf(account);
-  return keysKept.get(`${id}/${branch}/${index}`, () => {
-    ensure(branch === 0 || branch === 1, 'BadEncoding', { detail: 'branch' });
-    const { branches } = accountsKept.get(id, () => keysOf(account));
-    return keyPathOutput(publicChild(branches[branch], index), account.network, { branch, index });
+  return keysKept.get(
+    keyName(account, branch, index),
+    () => derive(nobleCurve, account, branch, [index])[0]!,
+  );
+}
+
+/** Derives what is not remembered of `paths` at once, by a faster curve: `deriveKey` then finds it. */
+export function deriveAhead(curve: Curve, account: Account, paths: readonly OwnPath[]): void {
+  for (const branch of [0, 1] as const) {
+    const indices = paths
+      .filter((path) => path.branch === branch && !keysKept.has(keyName(account, branch, path.index)))
+      .map(({ index }) => index);
+    if (indices.length === 0) continue;
+    for (const key of derive(curve, account, branch, indices)) {
+      keysKept.get(keyName(account, branch, key.index), () => key);
+    }
+  }
+}
+
+function derive(curve: Curve, account: Account, branch: Branch, indices: readonly number[]): DerivedKey[] {
+  ensure(branch === 0 || branch === 1, 'BadEncoding', { detail: 'branch' });
+  const nodes = publicChildren(curve, branchesOf(curve, account)[branch], indices);
+  return keyPathOutputs(curve, nodes).map((output, i) => ({
+    ...output,
+    branch,
+    index: indices[i]!,
+    address: addressOf(output.script, account.network)!,
+  }));
+}
+
+/** The BIP-86 outputs of derived nodes: x(P), and x of P + H_TapTweak(x(P))*G with P of even y. */
+export function keyPathOutputs(
+  curve: Curve,
+  nodes: readonly Pick<PublicNode, 'key' | 'tweak'>[],
+): Pick<DerivedKey, 'derivation' | 'internalKey' | 'outputKey' | 'script'>[] {
+  const keys = nodes.map(({ key }) => key);
+  return curve.outputKeysVar(keys, NO_SCRIPTS).map((point, i) => {
+    const outputKey = point.subarray(1);
+    return {
+      derivation: Fn.toBytes(nodes[i]!.tweak),
+      internalKey: keys[i]!.subarray(1),
+      outputKey,
+      script: Uint8Array.of(0x51, 0x20, ...outputKey),
+    };
   });
 }
 
 /** First four bytes of HASH160(K0), as BIP-174 writes a master key's fingerprint. */
 export function masterFingerprint(account: Account): number {
-  return accountsKept.get(idOf(account), () => keysOf(account)).fingerprint;
-}
-
-/** The BIP-86 output of a derived node: x(P), and x of P + H_TapTweak(x(P))*G with P of even y. */
-export function keyPathOutput({ point, tweak }: PublicNode, network: Network, path: OwnPath): DerivedKey {
-  const internal = point.toAffine();
-  const internalKey = Point.Fp.toBytes(internal.x);
-  const tapTweak = BigInt(`0x${hex.encode(schnorr.utils.taggedHash('TapTweak', internalKey))}`);
-  ensure(tapTweak < ORDER, 'BadEncoding', { detail: 'taproot tweak' });
-  const even = internal.y % 2n === 0n ? point : point.negate();
-  const output = even.add(multiplyG(tapTweak));
-  ensure(!output.is0(), 'BadEncoding', { detail: 'taproot tweak' });
-  const outputKey = Point.Fp.toBytes(output.toAffine().x);
-  const script = Uint8Array.of(0x51, 0x20, ...outputKey);
-  return {
-    ...path,
-    derivation: Point.Fn.toBytes(tweak),
-    internalKey,
-    outputKey,
-    script,
-    address: addressOf(script, network)!,
-  };
+  return nameOf(account).fingerprint;
 }
 
 const base58 = base58check(sha256);

@@ -4,9 +4,16 @@
  */
 import { schnorr } from '@noble/curves/secp256k1.js';
 import { sha256 } from '@noble/hashes/sha2.js';
-import { hex } from '@scure/base';
 import { ensure } from '../protocol/errors.ts';
-import { type Account, type DerivedKey, deriveKey, masterFingerprint, type OwnPath } from './descriptor.ts';
+import type { Curve } from './curve.ts';
+import {
+  type Account,
+  type DerivedKey,
+  deriveAhead,
+  deriveKey,
+  masterFingerprint,
+  type OwnPath,
+} from './descriptor.ts';
 import type { ParsedPsbt, TapPath } from './psbt.ts';
 import { type TxOutput, writeOutpoint, writeOutput } from './transaction.ts';
 import { WireWriter } from './wire.ts';
@@ -101,22 +108,40 @@ export function keyPathSighash(
   };
 }
 
-/**
- * The own key behind a script, rederived from where the PSBT claims it to be; null if that is not where it comes from.
- * An index from `limit` on is not looked at.
- */
+/** Where the PSBT says that an own key comes from, if it could; an index from `limit` on is not looked at. */
+function claimedPath(account: Account, claim: TapPath | null, limit: Record<0 | 1, number>): OwnPath | null {
+  if (claim === null || claim.path.length !== 3 || claim.fingerprint !== masterFingerprint(account))
+    return null;
+  const [top, branch, index] = claim.path as [number, number, number];
+  if (top !== account.account || (branch !== 0 && branch !== 1) || index >= limit[branch]) return null;
+  return { branch, index };
+}
+
+/** The own key behind a script, rederived from where the PSBT claims it to be; null if that is not where it comes from. */
 export function ownKey(
   account: Account,
   script: Uint8Array,
   claim: TapPath | null,
   limit: Record<0 | 1, number>,
 ): DerivedKey | null {
-  if (claim === null || claim.path.length !== 3 || claim.fingerprint !== masterFingerprint(account))
-    return null;
-  const [top, branch, index] = claim.path as [number, number, number];
-  if (top !== account.account || (branch !== 0 && branch !== 1) || index >= limit[branch]) return null;
-  const key = deriveKey(account, branch, index);
-  return hex.encode(key.script) === hex.encode(script) ? key : null;
+  const path = claimedPath(account, claim, limit);
+  if (path === null) return null;
+  const key = deriveKey(account, path.branch, path.index);
+  return script.length === key.script.length && script.every((byte, i) => byte === key.script[i])
+    ? key
+    : null;
+}
+
+/** Derives in bulk, by a faster curve, all keys that reading this PSBT will ask for. */
+export function deriveClaimed(curve: Curve, psbt: ParsedPsbt, account: Account): void {
+  const claims = [...psbt.inputs, ...psbt.outputs].map(({ tapPath }) =>
+    claimedPath(account, tapPath, ANY_INDEX),
+  );
+  deriveAhead(
+    curve,
+    account,
+    claims.filter((path) => path !== null),
+  );
 }
 
 /** Any unhardened index: what is spent is charged wherever it lies. */

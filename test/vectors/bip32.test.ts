@@ -2,7 +2,9 @@ import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { hex } from '@scure/base';
 import { HDKey } from '@scure/bip32';
 import { expect, test } from 'vitest';
-import { deriveKey, type PublicNode, publicChild } from '../../src/bitcoin/descriptor.ts';
+import { nobleCurve } from '../../src/bitcoin/curve.ts';
+import { deriveAhead, deriveKey, type PublicNode, publicChildren } from '../../src/bitcoin/descriptor.ts';
+import { load } from '../../src/crypto/load.ts';
 import { wholeKey } from '../support/wholeKey.ts';
 import { vectorJson } from './vectors.ts';
 
@@ -13,7 +15,7 @@ const { valid } = vectorJson<{ valid: { name: string; chains: { path: string; xp
 
 function nodeOf(xpub: string): PublicNode {
   const { publicKey, chainCode } = HDKey.fromExtendedKey(xpub);
-  return { point: Point.fromBytes(publicKey!), chainCode: chainCode!, tweak: 0n };
+  return { key: publicKey!, chainCode: chainCode!, tweak: 0n };
 }
 
 const steps = valid.flatMap(({ name, chains }) =>
@@ -30,14 +32,36 @@ test('BIP-32: there are public steps in the vectors', () => {
   expect(steps.length).toBeGreaterThanOrEqual(5);
 });
 
-test.each(steps)('BIP-32: $name by public derivation', ({ parent, index, xpub }) => {
+test.each(steps)('BIP-32: $name by public derivation', async ({ parent, index, xpub }) => {
   const from = nodeOf(parent);
-  const node = publicChild(from, Number(index));
   const expected = HDKey.fromExtendedKey(xpub);
-  expect(hex.encode(node.point.toBytes(true))).toBe(hex.encode(expected.publicKey!));
-  expect(hex.encode(node.chainCode)).toBe(hex.encode(expected.chainCode!));
-  // T is what separates the child from where it began.
-  expect(from.point.add(Point.BASE.multiply(node.tweak)).equals(node.point)).toBe(true);
+  for (const curve of [nobleCurve, await load()]) {
+    const [node] = publicChildren(curve, from, [Number(index)]);
+    expect(hex.encode(node!.key)).toBe(hex.encode(expected.publicKey!));
+    expect(hex.encode(node!.chainCode)).toBe(hex.encode(expected.chainCode!));
+    // T is what separates the child from where it began.
+    const moved = Point.fromBytes(from.key).add(Point.BASE.multiply(node!.tweak));
+    expect(hex.encode(moved.toBytes(true))).toBe(hex.encode(node!.key));
+  }
+});
+
+test('BIP-32: what the signer derives ahead is what is derived one by one', async () => {
+  const { account } = wholeKey('ahead');
+  const same = { ...account, chainCode: account.chainCode.slice() };
+  const paths = [
+    { branch: 0, index: 5 },
+    { branch: 1, index: 0 },
+    { branch: 0, index: 1_000_000 },
+  ] as const;
+  const slow = paths.map(({ branch, index }) =>
+    deriveKey({ ...account, network: 'mutinynet' }, branch, index),
+  );
+  deriveAhead(await load(), same, paths);
+  const ahead = paths.map(({ branch, index }) => deriveKey(same, branch, index));
+  expect(ahead.map(({ address: _, ...key }) => key)).toEqual(slow.map(({ address: _, ...key }) => key));
+  // Remembered for every account of the same content.
+  expect(deriveKey(account, 0, 5)).toBe(ahead[0]);
+  expect(() => deriveAhead(nobleCurve, account, [{ branch: 0, index: 0x8000_0000 }])).toThrow('BadEncoding');
 });
 
 test('BIP-32: a hardened, negative or fractional index cannot be derived from public data (attack 19)', () => {

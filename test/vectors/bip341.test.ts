@@ -2,9 +2,11 @@ import { schnorr, secp256k1 } from '@noble/curves/secp256k1.js';
 import { hex } from '@scure/base';
 import { expect, test } from 'vitest';
 import { addressOf, parseAddress } from '../../src/bitcoin/address.ts';
-import { keyPathOutput } from '../../src/bitcoin/descriptor.ts';
+import { nobleCurve } from '../../src/bitcoin/curve.ts';
+import { keyPathOutputs } from '../../src/bitcoin/descriptor.ts';
 import { keyPathSighash } from '../../src/bitcoin/sighash.ts';
 import { parseTransaction } from '../../src/bitcoin/transaction.ts';
+import { load } from '../../src/crypto/load.ts';
 import { vectorJson } from './vectors.ts';
 
 interface Vectors {
@@ -25,19 +27,22 @@ interface Vectors {
 
 const { scriptPubKey, keyPathSpending } = vectorJson<Vectors>('bip341/wallet-test-vectors.json');
 
-test('BIP-341: output key, script and address of a key without a tree', () => {
+test('BIP-341: output key, script and address of a key without a tree', async () => {
   const bare = scriptPubKey.filter(({ given }) => given.scriptTree === null);
   expect(bare).toHaveLength(1);
   for (const { given, intermediary, expected } of bare) {
-    const point = schnorr.utils.lift_x(BigInt(`0x${given.internalPubkey}`));
-    const node = { point, chainCode: new Uint8Array(32), tweak: 0n };
-    const key = keyPathOutput(node, 'mainnet', { branch: 0, index: 0 });
-    expect(hex.encode(key.outputKey)).toBe(intermediary.tweakedPubkey);
-    expect(hex.encode(key.script)).toBe(expected.scriptPubKey);
-    expect(key.address).toBe(expected.bip350Address);
     // The internal key's parity is not the output's business.
-    const negated = keyPathOutput({ ...node, point: point.negate() }, 'mainnet', { branch: 0, index: 0 });
-    expect(negated).toEqual(key);
+    const nodes = ['02', '03'].map((parity) => ({
+      key: hex.decode(parity + given.internalPubkey),
+      tweak: 0n,
+    }));
+    for (const curve of [nobleCurve, await load()]) {
+      for (const { outputKey, script } of keyPathOutputs(curve, nodes)) {
+        expect(hex.encode(outputKey)).toBe(intermediary.tweakedPubkey);
+        expect(hex.encode(script)).toBe(expected.scriptPubKey);
+        expect(addressOf(script, 'mainnet')).toBe(expected.bip350Address);
+      }
+    }
   }
 });
 

@@ -1,21 +1,22 @@
-import { schnorr } from '@noble/curves/secp256k1.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { base58check, hex } from '@scure/base';
 import { expect, test } from 'vitest';
 import { descriptorChecksum } from '../../src/bitcoin/checksum.ts';
-import { branchDescriptors, exportDescriptor, keyPathOutput } from '../../src/bitcoin/descriptor.ts';
+import { nobleCurve } from '../../src/bitcoin/curve.ts';
+import { branchDescriptors, exportDescriptor, keyPathOutputs } from '../../src/bitcoin/descriptor.ts';
+import { load } from '../../src/crypto/load.ts';
 import { wholeKey } from '../support/wholeKey.ts';
 import { vectorJson } from './vectors.ts';
 
 const { rows } = vectorJson<{ rows: { text: string; sub: { text: string }[] }[] }>('bips/bip0386.json');
 
-test('BIP-386: tr(KEY) is the key path output of KEY with an empty tree', () => {
+test('BIP-386: tr(KEY) is the key path output of KEY with an empty tree', async () => {
   const plain = rows.filter(({ text }) => /^tr\([0-9a-f]{64}\)$/.test(text));
   expect(plain).toHaveLength(1);
   for (const { text, sub } of plain) {
-    const point = schnorr.utils.lift_x(BigInt(`0x${text.slice(3, -1)}`));
-    const node = { point, chainCode: new Uint8Array(32), tweak: 0n };
-    expect(hex.encode(keyPathOutput(node, 'mainnet', { branch: 0, index: 0 }).script)).toBe(sub[0]!.text);
+    const node = { key: hex.decode(`02${text.slice(3, -1)}`), tweak: 0n };
+    for (const curve of [nobleCurve, await load()])
+      expect(hex.encode(keyPathOutputs(curve, [node])[0]!.script)).toBe(sub[0]!.text);
   }
 });
 

@@ -1,8 +1,10 @@
-import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { hex } from '@scure/base';
 import { HDKey } from '@scure/bip32';
 import { expect, test } from 'vitest';
-import { keyPathOutput, publicChild } from '../../src/bitcoin/descriptor.ts';
+import { addressOf } from '../../src/bitcoin/address.ts';
+import { nobleCurve } from '../../src/bitcoin/curve.ts';
+import { keyPathOutputs, publicChildren } from '../../src/bitcoin/descriptor.ts';
+import { load } from '../../src/crypto/load.ts';
 import { vectorJson } from './vectors.ts';
 
 interface Vector {
@@ -24,20 +26,22 @@ test('BIP-86: there are addresses in the vectors', () => {
   expect(addresses).toHaveLength(3);
 });
 
-test.each(addresses)('BIP-86: $section', (vector) => {
-  const [branch, index] = vector.section.split('/').slice(-2).map(Number) as [0 | 1, number];
-  const point = secp256k1.Point.fromBytes(account.publicKey!);
-  const root = { point, chainCode: account.chainCode!, tweak: 0n };
-  const key = keyPathOutput(publicChild(publicChild(root, branch), index), 'mainnet', { branch, index });
-  expect({
-    internal_key: hex.encode(key.internalKey),
-    output_key: hex.encode(key.outputKey),
-    scriptPubKey: hex.encode(key.script),
-    address: key.address,
-  }).toEqual({
-    internal_key: vector.internal_key,
-    output_key: vector.output_key,
-    scriptPubKey: vector.scriptPubKey,
-    address: vector.address,
-  });
+test.each(addresses)('BIP-86: $section', async (vector) => {
+  const [branch, index] = vector.section.split('/').slice(-2).map(Number) as [number, number];
+  const root = { key: account.publicKey!, chainCode: account.chainCode!, tweak: 0n };
+  for (const curve of [nobleCurve, await load()]) {
+    const [parent] = publicChildren(curve, root, [branch]);
+    const [key] = keyPathOutputs(curve, publicChildren(curve, parent!, [index]));
+    expect({
+      internal_key: hex.encode(key!.internalKey),
+      output_key: hex.encode(key!.outputKey),
+      scriptPubKey: hex.encode(key!.script),
+      address: addressOf(key!.script, 'mainnet'),
+    }).toEqual({
+      internal_key: vector.internal_key,
+      output_key: vector.output_key,
+      scriptPubKey: vector.scriptPubKey,
+      address: vector.address,
+    });
+  }
 });
