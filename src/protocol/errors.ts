@@ -41,6 +41,10 @@ export type ErrorCode =
   | 'NotEnrolled'
   | 'RateLimited'
   | 'Unauthorised'
+  // ceremonies
+  | 'CeremonyEnded'
+  | 'CeremonyWaits' // not ripe yet
+  | 'ContactUnavailable' // a way to reach the contact that this cosigner does not have
   // money
   | 'BadAddress'
   | 'WrongNetwork'

@@ -17,6 +17,8 @@ export const WINDOWS_MAX = 8;
 export const PAYEES_MAX = 64;
 /** Payments of one wallet that wait at a time. */
 export const HOLDS_MAX = 100;
+/** Ceremonies of one wallet that a device is told of: those under way, and the latest that have ended. */
+export const CEREMONIES_MAX = 32;
 export const COINS_MAX = 5000;
 export const HISTORY_MAX = 1000;
 
@@ -31,7 +33,15 @@ export const HANDSHAKE_DEADLINE_MS = 10_000;
 export const REQUEST_DEADLINE_MS = 30_000;
 /** A keygen session lives no longer than this in the cosigner's memory. */
 export const KEYGEN_DEADLINE_MS = 10 * 60_000;
+/** A refresh lives no longer than this in the cosigner's memory. */
+export const REFRESH_DEADLINE_MS = 2 * 60_000;
 /** Nonces of a live attempt survive a reconnect of the same worker this long. */
 export const NONCE_LIFETIME_MS = 30_000;
 /** A pressed request goes on by itself after a restart within this long; later it asks again. */
 export const RESUME_PRESSED_MS = 10 * 60_000;
+/** Changes of the shares in one wallet's life, as they travel to the recovery page: monthly for fifty years. */
+export const RECORDS_MAX = 600;
+/** A message between device and recovery page: a PSBT and all records. */
+export const OFFLINE_MAX = 2 << 20;
+/** How long the device waits for the recovery page with its nonces: a person types words in between. */
+export const OFFLINE_NONCE_LIFETIME_MS = 60 * 60_000;

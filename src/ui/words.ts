@@ -163,6 +163,22 @@ const WORDS: Record<ErrorCode, ErrorWords> = {
     next: 'Lock and unlock the wallet, then try again.',
   },
 
+  CeremonyEnded: {
+    happened: 'This request has ended already.',
+    safe: 'Nothing has changed.',
+    next: 'Look at how it ended, and begin another one if you still need it.',
+  },
+  CeremonyWaits: {
+    happened: 'This request still has to wait.',
+    safe: 'Nothing has changed. The time goes by only while your cosigner runs.',
+    next: 'Come back when its time is up, or have a second one of the three agree to it.',
+  },
+  ContactUnavailable: {
+    happened: 'Your cosigner cannot send messages to this contact.',
+    safe: 'Nothing was changed.',
+    next: 'Leave the contact empty or choose another one, or ask whoever runs the cosigner to set it up.',
+  },
+
   BadAddress: {
     happened: 'This is not a Bitcoin address.',
     safe: 'A letter may be wrong or missing.',
