@@ -1,55 +1,30 @@
-/** Party 1 as a whole: empty, being born, locked or unlocked, and what the port may ask of it in each. */
-import type { ChainSource } from '../chain/source.ts';
+/**
+ * Party 1 as a whole: empty, being born, locked or unlocked, and what lives in each. What the port may ask of it stands by
+ * subject in `handlers/`.
+ */
 import type { Secret } from '../crypto/secret.ts';
-import type { Signer } from '../crypto/signer.ts';
 import { type ErrorCode, ensure, HoarfrostError, isHoarfrostError } from '../protocol/errors.ts';
-import { generateNoiseKeyPair } from '../protocol/noise.ts';
+import { AutoLock } from './autoLock.ts';
 import { Channel } from './channel.ts';
-import { Connection } from './connection.ts';
-import type { Database } from './database.ts';
-import type { Environment } from './environment.ts';
-import { Keygen, resumeKeygen } from './keygen.ts';
-import { pairingView, parsePairing } from './pairing.ts';
+import { Birth } from './handlers/birth.ts';
+import { paymentHandlers } from './handlers/payments.ts';
+import type { Caller, DeviceParts, Handlers, Inside, Open } from './handlers/subject.ts';
+import { vaultHandlers } from './handlers/vault.ts';
+import { walletHandlers } from './handlers/wallet.ts';
 import { Payments, progressOf } from './payments.ts';
-import type { DeviceState, PortEvent, PortMethod, PortMethods, ReviewView, ThreeShares } from './port.ts';
+import type { DeviceState, PortMethod, PortMethods, ThreeShares } from './port.ts';
 import { remoteChain } from './remoteChain.ts';
-import { UnlockSession } from './unlockSession.ts';
-import { unlockVault, Vault } from './vault.ts';
-import { activityOf, reviewOf, walletView } from './views.ts';
+import { Vault } from './vault.ts';
+import { walletView } from './views.ts';
 import { Wallet } from './wallet.ts';
-
-type Bytes = Uint8Array<ArrayBuffer>;
-
-const AUTO_LOCK_MINUTES = 15;
-const AUTO_LOCK_MAX_MINUTES = 24 * 60;
-
-/** Which open page asks: only the one that started a keygen may go on with it. */
-export type Caller = object;
-
-export interface DeviceParts {
-  readonly db: Database;
-  readonly env: Environment;
-  readonly signer: Signer;
-  emit(event: PortEvent): void;
-}
-
-interface Open {
-  readonly wallet: Wallet;
-  readonly channel: Channel;
-  readonly chain: ChainSource;
-  readonly payments: Payments;
-}
 
 export class Device {
   readonly #parts: DeviceParts;
-  readonly #session: UnlockSession;
+  readonly #autoLock: AutoLock;
+  readonly #birth: Birth;
+  readonly #handlers: Handlers<PortMethod>;
   #vault: Vault | null = null;
   #open: Open | null = null;
-  #keygen: { run: Keygen; owner: Caller } | null = null;
-  #starting = false;
-  #resuming: Promise<Bytes | null> | null = null;
-  #lockTimer: ReturnType<typeof setTimeout> | undefined;
-  #minutes = AUTO_LOCK_MINUTES;
   /** Whether the last try to reach the cosigner failed. */
   #away = false;
   #pages = 0;
@@ -57,15 +32,45 @@ export class Device {
 
   private constructor(parts: DeviceParts) {
     this.#parts = parts;
-    this.#session = new UnlockSession(parts.db, parts.env);
+    this.#autoLock = new AutoLock(parts, async () => {
+      if (this.#vault !== null) await this.lock();
+    });
+    const inside = this.#inside();
+    this.#birth = new Birth(inside);
+    this.#handlers = {
+      state: () => this.state(),
+      ...this.#birth.handlers,
+      ...vaultHandlers(inside, this.#autoLock),
+      ...walletHandlers(inside),
+      ...paymentHandlers(inside),
+    };
+  }
+
+  #inside(): Inside {
+    const vault = () => this.#vault;
+    const open = () => this.#open;
+    return {
+      parts: this.#parts,
+      get vault() {
+        return vault();
+      },
+      get open() {
+        return open();
+      },
+      unlocked: () => this.#unlocked(),
+      begin: (dataKey) => this.#begin(dataKey),
+      openWallet: () => this.#openWallet(),
+      lock: () => this.lock(),
+      refresh: (opened) => this.#refresh(opened),
+      reach: (ask) => this.#reach(ask),
+      tell: () => this.#tell(),
+    };
   }
 
   /** As the last worker left it: unlocked if its session still stands, and what was pressed goes on. */
   static async wake(parts: DeviceParts): Promise<Device> {
     const device = new Device(parts);
-    const settings = await parts.db.get('settings', 'settings');
-    device.#minutes = settings?.autoLock ?? AUTO_LOCK_MINUTES;
-    const dataKey = await device.#session.resume();
+    const dataKey = await device.#autoLock.wake();
     if (dataKey === null) return device;
     try {
       await device.#enter(dataKey);
@@ -80,7 +85,7 @@ export class Device {
   /** Whether the worker should be kept alive: money or a key is on its way. */
   get busy(): boolean {
     const drafted = this.#pages > 0 && this.#open?.payments.rows.some((row) => row.state === 'requested');
-    return this.#keygen !== null || this.#starting || this.#open?.payments.busy === true || drafted === true;
+    return this.#birth.busy || this.#open?.payments.busy === true || drafted === true;
   }
 
   pageOpened(): void {
@@ -91,36 +96,28 @@ export class Device {
   pageClosed(page: Caller): void {
     this.#pages--;
     if (this.#pages === 0) this.#open?.channel.stay(false);
-    if (this.#keygen?.owner === page) this.#stopKeygen();
+    this.#birth.pageClosed(page);
   }
 
   /** Checked at every wake, by the timer, and by the browser's alarm. Answers when it is due next, or null if locked. */
-  async checkAutoLock(): Promise<number | null> {
-    clearTimeout(this.#lockTimer);
-    const at = await this.#session.autoLockAt();
-    if (at === null) {
-      if (this.#vault !== null) await this.lock();
-      return null;
-    }
-    this.#lockTimer = setTimeout(() => void this.checkAutoLock(), at - this.#parts.env.now() + 1);
-    return at;
+  checkAutoLock(): Promise<number | null> {
+    return this.#autoLock.check();
   }
 
   async lock(): Promise<void> {
-    clearTimeout(this.#lockTimer);
     this.#vault?.lock();
     this.#vault = null;
     this.#open?.payments.stop();
     this.#open?.channel.close();
     this.#open = null;
-    await this.#session.end();
+    await this.#autoLock.end();
     this.#tell();
   }
 
   async state(): Promise<DeviceState> {
-    if (this.#keygen !== null) {
-      const { network, pairing } = this.#keygen.run;
-      return onboarding(network, `${pairing.host}:${pairing.port}`);
+    const { running } = this.#birth;
+    if (running !== null) {
+      return onboarding(running.network, `${running.pairing.host}:${running.pairing.port}`);
     }
     const vault = await this.#parts.db.get('vault', 'vault');
     if (vault === null) return { phase: 'empty', shares: shares('none', 'none', 'none') };
@@ -136,7 +133,7 @@ export class Device {
     return {
       phase: 'unlocked',
       shares: shares('lit', this.#away ? 'away' : 'lit', 'rest'),
-      wallet: walletView(wallet, payments.rows, this.#minutes),
+      wallet: walletView(wallet, payments.rows, this.#autoLock.minutes),
     };
   }
 
@@ -146,146 +143,11 @@ export class Device {
     argument: PortMethods[M][0],
     caller: Caller,
   ): Promise<PortMethods[M][1]> {
-    if (ACTIVITY.has(method) && this.#vault !== null) {
-      await this.#session.extend(this.#minutes);
-      await this.checkAutoLock();
-    }
-    const handler = this.#methods[method] as (a: PortMethods[M][0], c: Caller) => Promise<PortMethods[M][1]>;
+    if (ACTIVITY.has(method) && this.#vault !== null) await this.#autoLock.extend();
+    const handler = this.#handlers[method] as (a: PortMethods[M][0], c: Caller) => Promise<PortMethods[M][1]>;
     return handler(argument, caller);
   }
 
-  readonly #methods: {
-    [M in PortMethod]: (argument: PortMethods[M][0], caller: Caller) => Promise<PortMethods[M][1]>;
-  } = {
-    state: () => this.state(),
-    readPairing: async ({ uri }) => pairingView(parsePairing(uri)),
-    tryPairing: async ({ uri, network }) => {
-      const pairing = parsePairing(uri);
-      await this.#ensureUnpaired();
-      ensure(pairing.network === null || pairing.network === network, 'WrongNetwork');
-      // A key of this one look: the real one is born with the share.
-      const local = await generateNoiseKeyPair();
-      const { env } = this.#parts;
-      const { connection } = await Connection.open({ cosigner: pairing, network, local, env });
-      connection.close();
-      return pairingView(pairing);
-    },
-
-    keygenStart: async ({ uri, recoveryHello, ...rest }, owner) => {
-      const pairing = parsePairing(uri);
-      await this.#ensureUnpaired();
-      ensure(!this.#starting && (this.#keygen === null || this.#keygen.owner === owner), 'OtherTab');
-      this.#stopKeygen();
-      this.#starting = true;
-      try {
-        const args = { ...rest, pairing, recoveryHello: bytes(recoveryHello) };
-        const { keygen, hellos } = await Keygen.start(this.#parts, args);
-        this.#keygen = { run: keygen, owner };
-        void keygen.closed.then(() => this.#ended(keygen));
-        this.#tell();
-        return { hellos };
-      } finally {
-        this.#starting = false;
-      }
-    },
-    keygenRound1: async ({ recovery }, owner) => ({
-      messages: await this.#running(owner).round1(bytes(recovery)),
-    }),
-    keygenRound2: async ({ recovery }, owner) => ({
-      messages: await this.#running(owner).round2(bytes(recovery)),
-    }),
-    keygenCertify: async ({ recovery }, owner) => {
-      const run = this.#running(owner);
-      const certificate = await run.certify(bytes(recovery), (dataKey) => this.#begin(dataKey));
-      this.#ended(run);
-      await this.#openWallet();
-      return { certificate };
-    },
-    keygenResume: async () => ({ certificate: await this.#resumeKeygen() }),
-    keygenStop: async (_, owner) => {
-      if (this.#keygen?.owner === owner) this.#stopKeygen();
-      return null;
-    },
-
-    unlock: async ({ password }) => {
-      const record = await this.#parts.db.get('vault', 'vault');
-      ensure(record !== null, 'NoWallet');
-      if (this.#vault === null) {
-        const dataKey = await unlockVault(record, password);
-        try {
-          await this.#begin(dataKey);
-        } finally {
-          dataKey.wipe();
-        }
-        await this.#openWallet();
-      }
-      return null;
-    },
-    lock: async () => {
-      await this.lock();
-      return null;
-    },
-    setAutoLock: async ({ minutes }) => {
-      const sane = Number.isInteger(minutes) && minutes >= 1 && minutes <= AUTO_LOCK_MAX_MINUTES;
-      ensure(sane, 'BadConfiguration', { detail: 'autoLock' });
-      await this.#parts.db.write([{ store: 'settings', key: 'settings', value: { autoLock: minutes } }]);
-      this.#minutes = minutes;
-      await this.#session.extend(minutes);
-      await this.checkAutoLock();
-      this.#tell();
-      return null;
-    },
-
-    receiveAddress: async () => (await this.#unlocked()).wallet.receiveAddress(),
-    descriptor: async () => ({ descriptor: (await this.#unlocked()).wallet.descriptor() }),
-    refresh: async () => {
-      await this.#refresh(await this.#unlocked());
-      return null;
-    },
-    fees: async () => {
-      const { chain } = await this.#unlocked();
-      return this.#reach(() => chain.fees());
-    },
-    draft: async (wanted) => {
-      const open = await this.#unlocked();
-      return this.#review(open, (await open.payments.draft(wanted)).id, null);
-    },
-    evaluate: async ({ request }) => {
-      const open = await this.#unlocked();
-      open.payments.get(request);
-      try {
-        await this.#reach(() => open.payments.evaluate(request));
-        return this.#review(open, request, null);
-      } catch (e) {
-        if (!isHoarfrostError(e) || e.code === 'SessionUnknown') throw e;
-        return this.#review(open, request, e.code);
-      }
-    },
-    press: async ({ request }) => progressOf(await (await this.#unlocked()).payments.press(request)),
-    payment: async ({ request }) => progressOf((await this.#unlocked()).payments.get(request)),
-    discard: async ({ request }) => {
-      await (await this.#unlocked()).payments.discard(request);
-      this.#tell();
-      return null;
-    },
-    activityDetail: async ({ id }) => {
-      const { wallet, payments, chain } = await this.#unlocked();
-      const view = activityOf(wallet, payments.rows).find((a) => a.id === id);
-      ensure(view !== undefined, 'SessionUnknown', { detail: 'activity' });
-      const own = payments.rows.find((row) => row.id === id)?.transaction ?? null;
-      const seen = wallet.history.find((entry) => entry.txid === view.txid)?.transaction ?? null;
-      if (own !== null || seen === null || seen.length > 0) return { ...view, transaction: own ?? seen };
-      // Too long ago to have come with the history.
-      const found = await this.#reach(() => chain.transaction(view.txid!));
-      return { ...view, transaction: found?.transaction ?? null };
-    },
-  };
-
-  #review({ wallet, payments }: Open, id: string, verdictError: ErrorCode | null): ReviewView {
-    return { ...reviewOf(wallet, payments.get(id), payments.rows), verdictError };
-  }
-
-  /** `Locked`, `Pending` without the full certificate, `NoWallet`. */
   async #unlocked(): Promise<Open> {
     if (this.#open !== null) return this.#open;
     const vault = await this.#parts.db.get('vault', 'vault');
@@ -293,16 +155,11 @@ export class Device {
     throw new HoarfrostError(this.#vault === null ? 'Locked' : 'Pending');
   }
 
-  async #ensureUnpaired(): Promise<void> {
-    ensure((await this.#parts.db.get('wallet', 'wallet')) === null, 'WalletExists');
-  }
-
-  /** Stays unlocked from here on, over the worker's deaths. The caller wipes `dataKey`. */
   async #begin(dataKey: Secret): Promise<void> {
     const record = await this.#parts.db.get('vault', 'vault');
     ensure(record !== null, 'NoWallet');
     const vault = await Vault.open(record, dataKey);
-    await this.#session.start(dataKey, this.#minutes);
+    await this.#autoLock.start(dataKey);
     this.#vault = vault;
     await this.checkAutoLock();
   }
@@ -336,7 +193,7 @@ export class Device {
     const wallet = await Wallet.open(this.#parts, vault.context);
     if (wallet === null) {
       // Without an answer the key stays pending, and onboarding asks again.
-      if (this.#resuming === null) this.#resumeKeygen().catch(() => {});
+      this.#birth.resume().catch(() => {});
     } else {
       const { env, signer, db } = this.#parts;
       const channel = new Channel({
@@ -369,7 +226,7 @@ export class Device {
         channel.close();
         return;
       }
-      this.#open = { wallet, channel, chain, payments };
+      this.#open = { vault, wallet, channel, chain, payments };
       channel.stay(this.#pages > 0);
       payments.resume();
     }
@@ -390,7 +247,6 @@ export class Device {
     this.#tell();
   }
 
-  /** Notes by the way whether the cosigner answers. */
   async #reach<T>(ask: () => Promise<T>): Promise<T> {
     try {
       const answer = await ask();
@@ -400,40 +256,6 @@ export class Device {
       if (isHoarfrostError(e)) this.#away = AWAY.has(e.code);
       throw e;
     }
-  }
-
-  /** One question at a time; the second asker hears the first one's answer. */
-  #resumeKeygen(): Promise<Bytes | null> {
-    const resume = async () => {
-      if (this.#open !== null) return this.#open.wallet.certificate;
-      if ((await this.#parts.db.get('vault', 'vault')) === null) return null;
-      ensure(this.#vault !== null, 'Locked');
-      const certificate = await resumeKeygen(this.#parts, this.#vault);
-      if (certificate !== null) await this.#openWallet();
-      return certificate;
-    };
-    this.#resuming ??= resume().finally(() => {
-      this.#resuming = null;
-    });
-    return this.#resuming;
-  }
-
-  #running(owner: Caller): Keygen {
-    ensure(this.#keygen !== null, 'SessionUnknown', { detail: 'keygen' });
-    ensure(this.#keygen.owner === owner, 'OtherTab');
-    return this.#keygen.run;
-  }
-
-  #stopKeygen(): void {
-    const run = this.#keygen?.run;
-    run?.stop();
-    if (run !== undefined) this.#ended(run);
-  }
-
-  #ended(run: Keygen): void {
-    if (this.#keygen?.run !== run) return;
-    this.#keygen = null;
-    this.#tell();
   }
 
   /** Pages hear the newest state once for all changes of one turn. */
@@ -479,8 +301,4 @@ function shares(
 function onboarding(network: Extract<DeviceState, { phase: 'onboarding' }>['network'], cosignerHost: string) {
   const growing = shares('growing', 'growing', 'growing');
   return { phase: 'onboarding', shares: growing, network, cosignerHost } as const;
-}
-
-function bytes(message: Uint8Array): Bytes {
-  return Uint8Array.from(message);
 }

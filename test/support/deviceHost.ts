@@ -7,8 +7,9 @@ import { load } from '../../src/crypto/load.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
 import type { Signer } from '../../src/crypto/signer.ts';
 import { type Change, type Database, openDatabase } from '../../src/device/database.ts';
-import { type Caller, Device } from '../../src/device/device.ts';
+import { Device } from '../../src/device/device.ts';
 import type { Environment, SessionStore, Socket } from '../../src/device/environment.ts';
+import type { Caller } from '../../src/device/handlers/subject.ts';
 import type { PortEvent, PortMethod, PortMethods } from '../../src/device/port.ts';
 import { testTls } from './cosigner.ts';
 

@@ -1,0 +1,59 @@
+/**
+ * How a subject joins the port: a file here contributes the handlers of its methods, and takes from the device as a whole
+ * only what `Inside` names. `device.ts` puts them together; a method nobody handles does not compile.
+ */
+import type { ChainSource } from '../../chain/source.ts';
+import type { Secret } from '../../crypto/secret.ts';
+import type { Signer } from '../../crypto/signer.ts';
+import type { Channel } from '../channel.ts';
+import type { Database } from '../database.ts';
+import type { Environment } from '../environment.ts';
+import type { Payments } from '../payments.ts';
+import type { PortEvent, PortMethod, PortMethods } from '../port.ts';
+import type { Vault } from '../vault.ts';
+import type { Wallet } from '../wallet.ts';
+
+/** Which open page asks: only the one that started a keygen may go on with it. */
+export type Caller = object;
+
+export interface DeviceParts {
+  readonly db: Database;
+  readonly env: Environment;
+  readonly signer: Signer;
+  emit(event: PortEvent): void;
+}
+
+/** What there is only while unlocked, with the certificate complete. */
+export interface Open {
+  readonly vault: Vault;
+  readonly wallet: Wallet;
+  readonly channel: Channel;
+  readonly chain: ChainSource;
+  readonly payments: Payments;
+}
+
+export interface Inside {
+  readonly parts: DeviceParts;
+  /** Null while locked. */
+  readonly vault: Vault | null;
+  /** Null while locked, or with the certificate still due. */
+  readonly open: Open | null;
+  /** `open`, or `Locked`, `Pending` without the full certificate, `NoWallet`. */
+  unlocked(): Promise<Open>;
+  /** Stays unlocked from here on, over the worker's deaths. The caller wipes `dataKey`. */
+  begin(dataKey: Secret): Promise<void>;
+  /** Brings the wallet to life under the open vault, or locks and throws. */
+  openWallet(): Promise<void>;
+  lock(): Promise<void>;
+  /** Looks at the chain. Never rejects for what the cosigner did: `syncError` says it. */
+  refresh(open: Open): Promise<void>;
+  /** Asks the cosigner, and notes by the way whether it answers. */
+  reach<T>(ask: () => Promise<T>): Promise<T>;
+  /** Pages hear the newest state, once for all changes of one turn. */
+  tell(): void;
+}
+
+/** The handlers of some of the port's methods. `caller` is the page's port. */
+export type Handlers<M extends PortMethod> = {
+  readonly [K in M]: (argument: PortMethods[K][0], caller: Caller) => Promise<PortMethods[K][1]>;
+};

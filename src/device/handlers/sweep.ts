@@ -1,0 +1,49 @@
+/** The sweep to a new key, as the pages ask for it: whose key, what is left, the next payment, the change of wallets. */
+import { ensure } from '../../protocol/errors.ts';
+import { adoptSuccessor, readSweep, type Sweep, sweepAddress, sweepView } from '../sweep.ts';
+import { review } from './payments.ts';
+import type { Handlers, Inside, Open } from './subject.ts';
+
+export function sweepHandlers(
+  inside: Inside,
+): Handlers<'sweep' | 'sweepAdopt' | 'sweepDraft' | 'sweepFinish'> {
+  const { db, signer, generations } = inside.parts;
+  const sweepOf = async ({ vault }: Open): Promise<Sweep | null> => {
+    const record = await db.get('sweep', 'sweep');
+    return record === null ? null : readSweep(signer, vault, record);
+  };
+  const running = async (open: Open): Promise<Sweep> => {
+    const sweep = await sweepOf(open);
+    ensure(sweep !== null, 'SessionUnknown', { detail: 'sweep' });
+    return sweep;
+  };
+  return {
+    sweep: async () => {
+      const open = await inside.unlocked();
+      const sweep = await sweepOf(open);
+      return sweep === null ? null : sweepView(sweep, open.wallet, open.payments.rows);
+    },
+    sweepAdopt: async () => {
+      const open = await inside.unlocked();
+      const record = await adoptSuccessor(signer, open.vault, open.wallet, await generations.successor());
+      await db.write([{ store: 'sweep', key: 'sweep', value: record }]);
+      inside.tell();
+      const sweep = await running(open);
+      return sweepView(sweep, open.wallet, open.payments.rows);
+    },
+    sweepDraft: async ({ feeRate }) => {
+      const open = await inside.unlocked();
+      const { payments } = open;
+      const address = sweepAddress(await running(open), payments.rows);
+      return review(open, (await payments.draft({ address, amount: 'all', feeRate })).id, null);
+    },
+    sweepFinish: async () => {
+      const open = await inside.unlocked();
+      await inside.refresh(open);
+      const { stage } = sweepView(await running(open), open.wallet, open.payments.rows);
+      ensure(stage === 'done', 'Pending', { detail: 'coins left' });
+      await generations.succeed();
+      return null;
+    },
+  };
+}
