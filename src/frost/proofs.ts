@@ -22,3 +22,8 @@ export function keygenFetchHash(handshakeHash: Uint8Array, session: Uint8Array):
 export function receiptHash(body: Uint8Array): Bytes {
   return taggedHash('hoarfrost/receipt', body);
 }
+
+/** Signed by the device's host key: what it asks recovery to sign with it. */
+export function offlineRequestHash(body: Uint8Array): Bytes {
+  return taggedHash('hoarfrost/offline-request', body);
+}
