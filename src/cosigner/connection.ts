@@ -3,6 +3,7 @@
  * in a short queue that stops the socket when it is full, so a connection's memory is bounded by a few frames, one request
  * and one answer.
  */
+import type { KeyObject } from 'node:crypto';
 import type { RawData, WebSocket } from 'ws';
 import { decode, encode } from '../protocol/codec.ts';
 import { ensure, HoarfrostError, isHoarfrostError } from '../protocol/errors.ts';
@@ -12,6 +13,7 @@ import { type Answer, answer, errorAnswer, type Notice, notice, request } from '
 import { HANDSHAKE_1_LENGTH, type NoiseKeyPair, type NoiseTransport, respond } from '../protocol/noise.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import { nodePrimitives } from './noisePrimitives.ts';
 import type { Session } from './session.ts';
 import type { Bytes } from './store.ts';
 
@@ -23,7 +25,7 @@ const CLOSE_DEADLINE_MS = 2000;
 const OVER_RATE_MAX = 50;
 
 export interface ConnectionOptions {
-  readonly noise: NoiseKeyPair;
+  readonly noise: NoiseKeyPair<KeyObject>;
   /** Opens the session of an authenticated device. */
   readonly open: (peer: { deviceKey: Bytes; handshakeHash: Bytes; address: string }) => Session;
   /** Whom the limits take the peer for. */
@@ -158,7 +160,12 @@ export class Connection {
   async #handshake(message1: Bytes): Promise<void> {
     ensure(message1.length === HANDSHAKE_1_LENGTH, 'BadEncoding', { detail: 'handshake length' });
     const { noise, open, address } = this.#options;
-    const { remote, message, transport } = await respond({ local: noise, prologue: PROLOGUE, message1 });
+    const { remote, message, transport } = await respond({
+      primitives: nodePrimitives,
+      local: noise,
+      prologue: PROLOGUE,
+      message1,
+    });
     const session = open({ deviceKey: remote, handshakeHash: transport.handshakeHash, address });
     this.#channel = { transport, session, joiner: new Joiner(session.messageMax) };
     await this.#write(message);

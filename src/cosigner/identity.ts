@@ -2,22 +2,23 @@
  * Who this cosigner is: the BIP-340 host key that signs certificates and receipts, and the Noise static that devices pin.
  * Both live in files of the data folder, never in the database or its backups.
  */
+import type { KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import { taggedHash } from '../crypto/hash.ts';
 import type { Random } from '../crypto/random.ts';
 import { Secret } from '../crypto/secret.ts';
 import type { Signer } from '../crypto/signer.ts';
-import { importX25519, x25519PublicKey } from '../crypto/x25519.ts';
 import { ensure } from '../protocol/errors.ts';
 import type { NoiseKeyPair } from '../protocol/noise.ts';
 import { readKeyFile, writeKeyFile } from './keyFile.ts';
+import { noiseKeyPair } from './noisePrimitives.ts';
 import type { Bytes } from './store.ts';
 
 export interface Identity {
   readonly host: Secret;
   /** x-only, 32 bytes. */
   readonly hostKey: Bytes;
-  readonly noise: NoiseKeyPair;
+  readonly noise: NoiseKeyPair<KeyObject>;
 }
 
 /**
@@ -33,11 +34,10 @@ export async function openIdentity(
   const host = await keyFile(join(folder, 'host.key'), mayCreate, random);
   const noise = await keyFile(join(folder, 'noise.key'), mayCreate, random);
   try {
-    const privateKey = await importX25519(noise);
     return {
       host,
       hostKey: Uint8Array.from(signer.publicKey(host).subarray(1)),
-      noise: { privateKey, publicKey: await x25519PublicKey(privateKey) },
+      noise: noiseKeyPair(noise),
     };
   } finally {
     noise.wipe();

@@ -1,5 +1,6 @@
 /**
- * Noise_IK_25519_AESGCM_SHA256 (Noise Protocol Framework revision 34, sections 5 and 7.5) in WebCrypto.
+ * Noise_IK_25519_AESGCM_SHA256 (Noise Protocol Framework revision 34, sections 5 and 7.5), over primitives that are handed in:
+ * WebCrypto's unless the caller has others.
  *
  *   <- s
  *   -> e, es, s, ss      96 bytes, empty payload
@@ -13,10 +14,29 @@ import { NOISE_MESSAGE_MAX, NOISE_PLAINTEXT_MAX } from './limits.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-export interface NoiseKeyPair {
-  /** X25519, usable for `deriveBits`; need not be extractable. */
-  readonly privateKey: CryptoKey;
+/** `Key`: an X25519 private key as the primitives hold it. WebCrypto's need not be extractable. */
+export interface NoiseKeyPair<Key = CryptoKey> {
+  readonly privateKey: Key;
   readonly publicKey: Bytes;
+}
+
+/** An answer at once, where there is one, spares a frame its way through another thread, which costs more than the work. */
+type Soon<T> = T | Promise<T>;
+
+export interface NoisePrimitives<Key> {
+  generate(): Soon<NoiseKeyPair<Key>>;
+  /** 32 bytes; all zeros, or an exception, for a key of low order. */
+  x25519(local: Key, remote: Bytes): Soon<Bytes>;
+  sha256(data: Bytes): Soon<Bytes>;
+  hmacSha256(key: Bytes, data: Bytes): Soon<Bytes>;
+  /** AES-256-GCM. Wipes `raw`. */
+  aesGcm(raw: Bytes): Soon<NoiseCipher>;
+}
+
+export interface NoiseCipher {
+  encrypt(iv: Bytes, ad: Bytes, plaintext: Bytes): Soon<Bytes>;
+  /** Throws, or rejects, unless the tag is right. */
+  decrypt(iv: Bytes, ad: Bytes, ciphertext: Bytes): Soon<Bytes>;
 }
 
 export const HANDSHAKE_1_LENGTH = 96;
@@ -33,6 +53,32 @@ export async function generateNoiseKeyPair(extractable = false): Promise<NoiseKe
   };
 }
 
+export const webPrimitives: NoisePrimitives<CryptoKey> = {
+  generate: () => generateNoiseKeyPair(),
+  async x25519(local, remote) {
+    const key = await crypto.subtle.importKey('raw', remote, 'X25519', true, []);
+    return new Uint8Array(await crypto.subtle.deriveBits({ name: 'X25519', public: key }, local, 256));
+  },
+  sha256: async (data) => new Uint8Array(await crypto.subtle.digest('SHA-256', data)),
+  async hmacSha256(key, data) {
+    const k = await crypto.subtle.importKey('raw', key, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
+    return new Uint8Array(await crypto.subtle.sign('HMAC', k, data));
+  },
+  async aesGcm(raw) {
+    const key = await crypto.subtle.importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt']);
+    raw.fill(0);
+    const params = (iv: Bytes, additionalData: Bytes) => ({ name: 'AES-GCM', iv, additionalData });
+    return {
+      async encrypt(iv, ad, plaintext) {
+        return new Uint8Array(await crypto.subtle.encrypt(params(iv, ad), key, plaintext));
+      },
+      async decrypt(iv, ad, ciphertext) {
+        return new Uint8Array(await crypto.subtle.decrypt(params(iv, ad), key, ciphertext));
+      },
+    };
+  },
+};
+
 export interface Initiation {
   /** Message 1. */
   message: Bytes;
@@ -48,13 +94,13 @@ export async function initiate(args: {
   ephemeral?: NoiseKeyPair;
 }): Promise<Initiation> {
   const { local, remote } = args;
+  const state = await SymmetricState.start(webPrimitives, args.prologue);
   const e = args.ephemeral ?? (await generateNoiseKeyPair());
-  const state = await SymmetricState.start(args.prologue);
   await state.mixHash(remote);
   await state.mixHash(e.publicKey);
-  await state.mixKey(await dh(e, remote));
+  await state.mixDh(e, remote);
   const s = await state.encryptAndHash(local.publicKey);
-  await state.mixKey(await dh(local, remote));
+  await state.mixDh(local, remote);
   const payload = await state.encryptAndHash(EMPTY);
   return {
     message: concat(e.publicKey, s, payload),
@@ -63,8 +109,8 @@ export async function initiate(args: {
       try {
         const re = message2.slice(0, 32);
         await state.mixHash(re);
-        await state.mixKey(await dh(e, re));
-        await state.mixKey(await dh(local, re));
+        await state.mixDh(e, re);
+        await state.mixDh(local, re);
         await state.decryptAndHash(message2.slice(32));
       } catch (cause) {
         throw new HoarfrostError('WrongCosignerKey', { cause });
@@ -76,31 +122,32 @@ export async function initiate(args: {
 }
 
 /** Cosigner's side. Throws `Unauthorised` if message 1 was not made for `local`. */
-export async function respond(args: {
-  local: NoiseKeyPair;
+export async function respond<Key>(args: {
+  primitives: NoisePrimitives<Key>;
+  local: NoiseKeyPair<Key>;
   prologue: Bytes;
   message1: Bytes;
-  ephemeral?: NoiseKeyPair;
+  ephemeral?: NoiseKeyPair<Key>;
 }): Promise<{ remote: Bytes; message: Bytes; transport: NoiseTransport }> {
-  const { local, message1 } = args;
+  const { primitives, local, message1 } = args;
   ensure(message1.length === HANDSHAKE_1_LENGTH, 'BadEncoding', { detail: 'handshake length' });
-  const state = await SymmetricState.start(args.prologue);
+  const state = await SymmetricState.start(primitives, args.prologue);
   await state.mixHash(local.publicKey);
   const re = message1.slice(0, 32);
   let remote: Bytes;
   try {
     await state.mixHash(re);
-    await state.mixKey(await dh(local, re));
+    await state.mixDh(local, re);
     remote = await state.decryptAndHash(message1.slice(32, 80));
-    await state.mixKey(await dh(local, remote));
+    await state.mixDh(local, remote);
     await state.decryptAndHash(message1.slice(80));
   } catch (cause) {
     throw new HoarfrostError('Unauthorised', { cause });
   }
-  const e = args.ephemeral ?? (await generateNoiseKeyPair());
+  const e = args.ephemeral ?? (await primitives.generate());
   await state.mixHash(e.publicKey);
-  await state.mixKey(await dh(e, re));
-  await state.mixKey(await dh(e, remote));
+  await state.mixDh(e, re);
+  await state.mixDh(e, remote);
   const payload = await state.encryptAndHash(EMPTY);
   const [receive, send] = await state.split();
   return {
@@ -155,65 +202,67 @@ export class NoiseTransport {
 }
 
 class CipherState {
-  readonly #key: CryptoKey;
+  readonly #cipher: NoiseCipher;
   #n = 0;
 
-  constructor(key: CryptoKey) {
-    this.#key = key;
+  constructor(cipher: NoiseCipher) {
+    this.#cipher = cipher;
   }
 
-  static async of(raw: Bytes): Promise<CipherState> {
-    const key = await crypto.subtle.importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt']);
-    raw.fill(0);
-    return new CipherState(key);
+  encrypt(ad: Bytes, plaintext: Bytes): Soon<Bytes> {
+    return this.#cipher.encrypt(this.#next(), ad, plaintext);
   }
 
-  async encrypt(ad: Bytes, plaintext: Bytes): Promise<Bytes> {
-    return new Uint8Array(await crypto.subtle.encrypt(this.#next(ad), this.#key, plaintext));
-  }
-
-  async decrypt(ad: Bytes, ciphertext: Bytes): Promise<Bytes> {
-    return new Uint8Array(await crypto.subtle.decrypt(this.#next(ad), this.#key, ciphertext));
+  decrypt(ad: Bytes, ciphertext: Bytes): Soon<Bytes> {
+    return this.#cipher.decrypt(this.#next(), ad, ciphertext);
   }
 
   /** AESGCM's nonce: 32 zero bits, then n as 64 bits big-endian. A connection ends long before 2^53. */
-  #next(ad: Bytes): AesGcmParams {
+  #next(): Bytes {
     const iv = new Uint8Array(12);
     new DataView(iv.buffer).setBigUint64(4, BigInt(this.#n++));
-    return { name: 'AES-GCM', iv, additionalData: ad };
+    return iv;
   }
 }
 
-class SymmetricState {
+class SymmetricState<Key> {
   h: Bytes;
+  readonly #primitives: NoisePrimitives<Key>;
   #ck: Bytes;
   #cipher: CipherState | undefined;
 
-  private constructor(h: Bytes) {
+  private constructor(primitives: NoisePrimitives<Key>, h: Bytes) {
+    this.#primitives = primitives;
     this.h = h;
     this.#ck = h.slice();
   }
 
-  static async start(prologue: Bytes): Promise<SymmetricState> {
+  static async start<Key>(primitives: NoisePrimitives<Key>, prologue: Bytes): Promise<SymmetricState<Key>> {
     // 28 characters: shorter than a hash, so padded with zeros (section 5.2).
     const h = new Uint8Array(32);
     h.set(NAME);
-    const state = new SymmetricState(h);
+    const state = new SymmetricState(primitives, h);
     await state.mixHash(prologue);
     return state;
   }
 
   async mixHash(data: Bytes): Promise<void> {
-    this.h = new Uint8Array(await crypto.subtle.digest('SHA-256', concat(this.h, data)));
+    this.h = await this.#primitives.sha256(concat(this.h, data));
   }
 
-  /** Wipes `input`. */
-  async mixKey(input: Bytes): Promise<void> {
-    const [ck, k] = await hkdf(this.#ck, input);
-    input.fill(0);
+  /** MixKey of a Diffie-Hellman result. A library that does not refuse a key of low order is caught here. */
+  async mixDh(local: NoiseKeyPair<Key>, remote: Bytes): Promise<void> {
+    const shared = await this.#primitives.x25519(local.privateKey, remote);
+    ensure(
+      shared.some((byte) => byte !== 0),
+      'BadEncoding',
+      { detail: 'low-order key' },
+    );
+    const [ck, k] = await this.#hkdf(shared);
+    shared.fill(0);
     this.#ck.fill(0);
     this.#ck = ck;
-    this.#cipher = await CipherState.of(k);
+    this.#cipher = new CipherState(await this.#primitives.aesGcm(k));
   }
 
   async encryptAndHash(plaintext: Bytes): Promise<Bytes> {
@@ -230,36 +279,19 @@ class SymmetricState {
 
   /** Initiator's sending key first. */
   async split(): Promise<[CipherState, CipherState]> {
-    const [k1, k2] = await hkdf(this.#ck, EMPTY);
+    const [k1, k2] = await this.#hkdf(EMPTY);
     this.#ck.fill(0);
-    return [await CipherState.of(k1), await CipherState.of(k2)];
+    const { aesGcm } = this.#primitives;
+    return [new CipherState(await aesGcm(k1)), new CipherState(await aesGcm(k2))];
   }
-}
 
-/** Noise's HKDF with two outputs (section 4.3). */
-async function hkdf(ck: Bytes, input: Bytes): Promise<[Bytes, Bytes]> {
-  const temp = await hmac(ck, input);
-  const first = await hmac(temp, Uint8Array.of(1));
-  const second = await hmac(temp, concat(first, Uint8Array.of(2)));
-  temp.fill(0);
-  return [first, second];
-}
-
-async function hmac(key: Bytes, data: Bytes): Promise<Bytes> {
-  const k = await crypto.subtle.importKey('raw', key, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
-  return new Uint8Array(await crypto.subtle.sign('HMAC', k, data));
-}
-
-/** WebCrypto refuses low-order keys by an exception; a runtime that does not is caught here. */
-async function dh(local: NoiseKeyPair, remote: Bytes): Promise<Bytes> {
-  const key = await crypto.subtle.importKey('raw', remote, 'X25519', true, []);
-  const out = new Uint8Array(
-    await crypto.subtle.deriveBits({ name: 'X25519', public: key }, local.privateKey, 256),
-  );
-  ensure(
-    out.some((b) => b !== 0),
-    'BadEncoding',
-    { detail: 'low-order key' },
-  );
-  return out;
+  /** Noise's HKDF with two outputs (section 4.3). */
+  async #hkdf(input: Bytes): Promise<[Bytes, Bytes]> {
+    const { hmacSha256 } = this.#primitives;
+    const temp = await hmacSha256(this.#ck, input);
+    const first = await hmacSha256(temp, Uint8Array.of(1));
+    const second = await hmacSha256(temp, concat(first, Uint8Array.of(2)));
+    temp.fill(0);
+    return [first, second];
+  }
 }

@@ -8,7 +8,7 @@ import * as keygen from '../../src/frost/keygen.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
 import { PROLOGUE } from '../../src/protocol/frames.ts';
 import { keygenHello, keygenRound1, keygenRound2, signedBody } from '../../src/protocol/keygen.ts';
-import { generateNoiseKeyPair, initiate, respond } from '../../src/protocol/noise.ts';
+import { generateNoiseKeyPair, initiate, respond, webPrimitives } from '../../src/protocol/noise.ts';
 import { type Born, partyOf, runKeygen, seededRandom } from '../support/parties.ts';
 import { mutate } from './mutate.ts';
 import type { Rng } from './rng.ts';
@@ -34,7 +34,12 @@ const noise: Target = {
       return out;
     };
     const message1 = maybe(0, started.message);
-    const answered = await respond({ local: cosigner, prologue: PROLOGUE, message1 });
+    const answered = await respond({
+      primitives: webPrimitives,
+      local: cosigner,
+      prologue: PROLOGUE,
+      message1,
+    });
     hold(same(message1, started.message), 'an altered message 1 is answered');
     const message2 = maybe(1, answered.message);
     const transport = await started.complete(message2);

@@ -4,7 +4,7 @@ import { decode, encode } from '../../src/protocol/codec.ts';
 import { Joiner, PROLOGUE, splitMessage } from '../../src/protocol/frames.ts';
 import { PROTOCOL_VERSION } from '../../src/protocol/keygen.ts';
 import { type Answer, type AnswerOf, answer, type Request, request } from '../../src/protocol/messages.ts';
-import { type NoiseKeyPair, type NoiseTransport, respond } from '../../src/protocol/noise.ts';
+import { type NoiseKeyPair, type NoiseTransport, respond, webPrimitives } from '../../src/protocol/noise.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -23,6 +23,7 @@ export const helloAnswer: AnswerOf<'hello'> = {
   version: PROTOCOL_VERSION,
   enrolled: true,
   epoch: 0,
+  head: new Uint8Array(32),
   ledger: new Uint8Array(16),
   policyVersion: 1,
   time: 0,
@@ -79,7 +80,12 @@ export class HostileSocket implements Socket {
 
   async #hear(frame: Bytes): Promise<void> {
     if (this.#transport === undefined) {
-      const { message, transport } = await respond({ local: this.#key, prologue: PROLOGUE, message1: frame });
+      const { message, transport } = await respond({
+        primitives: webPrimitives,
+        local: this.#key,
+        prologue: PROLOGUE,
+        message1: frame,
+      });
       this.#transport = transport;
       const reply = (this.#script.handshake ?? ((m) => m))(message);
       if (reply === null) return;

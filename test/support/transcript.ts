@@ -8,6 +8,7 @@ import { buildPayment, finalize, parsePsbt } from '../../src/bitcoin/psbt.ts';
 import { sighashes } from '../../src/bitcoin/sighash.ts';
 import { identityName, openIdentity } from '../../src/cosigner/identity.ts';
 import { writeKeyFile } from '../../src/cosigner/keyFile.ts';
+import { nodePrimitives, noiseKeyPair } from '../../src/cosigner/noisePrimitives.ts';
 import { Session } from '../../src/cosigner/session.ts';
 import { openSqlite } from '../../src/cosigner/stores/sqlite.ts';
 import { tokenHash } from '../../src/cosigner/tokens.ts';
@@ -100,10 +101,11 @@ class Recorder {
       ephemeral: await keysOf(ends.device),
     });
     const answered = await respond({
+      primitives: nodePrimitives,
       local: cosigner.identity.noise,
       prologue: PROLOGUE,
       message1: started.message,
-      ephemeral: await keysOf(ends.cosigner),
+      ephemeral: noiseKeyPair(Secret.own(fixed(ends.cosigner))),
     });
     const device = await started.complete(answered.message);
     const { handshakeHash } = device;
