@@ -5,14 +5,18 @@
 import browser from 'webextension-polyfill';
 import { load } from '../crypto/load.ts';
 import { systemRandom } from '../crypto/random.ts';
+import { ensure } from '../protocol/errors.ts';
 import { openDatabase } from './database.ts';
 import { Device } from './device.ts';
 import type { Environment, SessionStore, Socket } from './environment.ts';
+import { openGenerations, sessionOf } from './generations.ts';
+import type { Generation } from './port.ts';
 import { PortServer } from './portServer.ts';
 
 const AUTO_LOCK_ALARM = 'auto-lock';
 /** An idle worker dies at 30 s; a call of the extension's API counts as work. */
 const KEEP_ALIVE_MS = 20_000;
+const GENERATIONS = ['current', 'next', 'former'] as const;
 
 const session: SessionStore = {
   async get(key) {
@@ -31,38 +35,104 @@ const environment: Environment = {
   session,
 };
 
-export function startBackground(): void {
-  const woken = Promise.withResolvers<Device>();
-  const self = { id: browser.runtime.id, origin: browser.runtime.getURL('') };
-  const server = new PortServer(self, woken.promise);
-  browser.runtime.onConnect.addListener((port) => server.connect(port));
+/** One wallet of the profile. All but the one in use sleep until a page asks for them. */
+class Home {
+  readonly server: PortServer;
+  readonly #generation: Generation;
+  readonly #homes: Homes;
+  #device: Promise<Device> | null = null;
 
-  const checkAutoLock = async () => {
-    const at = await (await woken.promise).checkAutoLock();
-    if (at === null) await browser.alarms.clear(AUTO_LOCK_ALARM);
-    else browser.alarms.create(AUTO_LOCK_ALARM, { when: at + 1000 });
-  };
-  browser.alarms.onAlarm.addListener(({ name }) => {
-    if (name === AUTO_LOCK_ALARM) void checkAutoLock();
-  });
-  browser.idle.onStateChanged.addListener((state) => {
-    if (state === 'locked') void woken.promise.then((device) => device.lock());
-  });
-  setInterval(async () => {
-    if ((await woken.promise).busy) await browser.runtime.getPlatformInfo();
-  }, KEEP_ALIVE_MS);
+  constructor(generation: Generation, homes: Homes) {
+    this.#generation = generation;
+    this.#homes = homes;
+    const self = { id: browser.runtime.id, origin: browser.runtime.getURL('') };
+    this.server = new PortServer(self, generation, () => this.device());
+  }
 
-  const start = async () => {
-    const [db, signer] = await Promise.all([openDatabase(), load()]);
+  /** Null while it sleeps. */
+  get awake(): Promise<Device> | null {
+    return this.#device;
+  }
+
+  device(): Promise<Device> {
+    this.#device ??= this.#wake();
+    return this.#device;
+  }
+
+  async #wake(): Promise<Device> {
+    const { generations, signer } = this.#homes;
+    const name = (await generations).databaseOf(this.#generation);
+    ensure(name !== null, 'NoWallet');
+    const [db, loaded] = await Promise.all([openDatabase(name), signer]);
     return Device.wake({
       db,
-      env: environment,
-      signer,
+      env: { ...environment, session: sessionOf(session, name) },
+      signer: loaded,
+      generations: {
+        successor: async () => (await this.#homes.next.device()).certificate(),
+        succeed: () => this.#homes.succeed(),
+      },
       emit: (event) => {
-        server.push(event);
-        void checkAutoLock();
+        this.server.push(event);
+        void this.checkAutoLock();
       },
     });
-  };
-  woken.resolve(start());
+  }
+
+  /** A sleeping one that was left unlocked has its alarm standing. */
+  async lock(): Promise<void> {
+    if (this.#device === null && (await browser.alarms.get(this.alarm)) === undefined) return;
+    await (await this.device()).lock();
+  }
+
+  get alarm(): string {
+    return `${AUTO_LOCK_ALARM}/${this.#generation}`;
+  }
+
+  async checkAutoLock(): Promise<void> {
+    const at = await (await this.device()).checkAutoLock();
+    if (at === null) await browser.alarms.clear(this.alarm);
+    else browser.alarms.create(this.alarm, { when: at + 1000 });
+  }
+}
+
+class Homes {
+  readonly generations = openGenerations();
+  readonly signer = load();
+  readonly current = new Home('current', this);
+  readonly next = new Home('next', this);
+  readonly former = new Home('former', this);
+
+  get all(): Home[] {
+    return GENERATIONS.map((generation) => this[generation]);
+  }
+
+  async lock(): Promise<void> {
+    await Promise.all(this.all.map((home) => home.lock()));
+  }
+
+  /** Every page and worker begins anew with the wallet that is in use now. Nothing is open meanwhile. */
+  async succeed(): Promise<void> {
+    await this.lock();
+    await (await this.generations).succeed();
+    browser.runtime.reload();
+  }
+}
+
+export function startBackground(): void {
+  const homes = new Homes();
+  browser.runtime.onConnect.addListener((port) => {
+    if (!homes.all.some(({ server }) => server.connect(port))) port.disconnect();
+  });
+  browser.alarms.onAlarm.addListener(({ name }) => {
+    for (const home of homes.all) if (home.alarm === name) void home.checkAutoLock();
+  });
+  browser.idle.onStateChanged.addListener((state) => {
+    if (state === 'locked') void homes.lock();
+  });
+  setInterval(async () => {
+    const awake = await Promise.all(homes.all.map((home) => home.awake));
+    if (awake.some((device) => device?.busy)) await browser.runtime.getPlatformInfo();
+  }, KEEP_ALIVE_MS);
+  void homes.current.device().catch(() => {});
 }

@@ -7,6 +7,7 @@ import { HoarfrostError } from '../protocol/errors.ts';
 import { withDeadline } from './deadline.ts';
 import type { PendingKey } from './keygen.ts';
 import type { PaymentRecord } from './payments.ts';
+import type { SweepRecord } from './sweep.ts';
 import type { VaultRecord } from './vault.ts';
 import type { HistoryRecord, WalletRecord } from './wallet.ts';
 
@@ -28,11 +29,21 @@ interface Schema extends DBSchema {
   requests: { key: string; value: PaymentRecord };
   /** `wallet`: history by txid, re-diffed at every look. */
   transactions: { key: string; value: HistoryRecord };
+  /** `sweep`: the wallet that the coins move to. */
+  sweep: { key: 'sweep'; value: SweepRecord };
   /** `device`. */
   settings: { key: 'settings'; value: Settings };
 }
 
-type StoreName = 'vault' | 'session' | 'pending' | 'wallet' | 'requests' | 'transactions' | 'settings';
+type StoreName =
+  | 'vault'
+  | 'session'
+  | 'pending'
+  | 'wallet'
+  | 'requests'
+  | 'transactions'
+  | 'sweep'
+  | 'settings';
 
 /** One row put, or deleted where `value` is null. */
 export type Change = {
@@ -59,6 +70,9 @@ const MIGRATIONS: ((db: IDBPDatabase<Schema>) => void)[] = [
     db.createObjectStore('requests');
     db.createObjectStore('transactions');
     db.createObjectStore('settings');
+  },
+  (db) => {
+    db.createObjectStore('sweep');
   },
 ];
 

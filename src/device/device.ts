@@ -9,6 +9,7 @@ import { Channel } from './channel.ts';
 import { Birth } from './handlers/birth.ts';
 import { paymentHandlers } from './handlers/payments.ts';
 import type { Caller, DeviceParts, Handlers, Inside, Open } from './handlers/subject.ts';
+import { sweepHandlers } from './handlers/sweep.ts';
 import { vaultHandlers } from './handlers/vault.ts';
 import { walletHandlers } from './handlers/wallet.ts';
 import { Payments, progressOf } from './payments.ts';
@@ -43,6 +44,7 @@ export class Device {
       ...vaultHandlers(inside, this.#autoLock),
       ...walletHandlers(inside),
       ...paymentHandlers(inside),
+      ...sweepHandlers(inside),
     };
   }
 
@@ -133,8 +135,16 @@ export class Device {
     return {
       phase: 'unlocked',
       shares: shares('lit', this.#away ? 'away' : 'lit', 'rest'),
-      wallet: walletView(wallet, payments.rows, this.#autoLock.minutes),
+      wallet: {
+        ...walletView(wallet, payments.rows, this.#autoLock.minutes),
+        sweeping: (await this.#parts.db.get('sweep', 'sweep')) !== null,
+      },
     };
+  }
+
+  /** What says whose wallet this is. `NoWallet`, `Locked`, `Pending`. */
+  async certificate(): Promise<Uint8Array<ArrayBuffer>> {
+    return (await this.#unlocked()).wallet.certificate;
   }
 
   /** The port's methods. `caller` is the page's port. */

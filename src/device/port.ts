@@ -50,6 +50,21 @@ export interface ActivityView {
   error: ErrorCode | null;
 }
 
+/** The wallet in use; during a sweep to a new key the one that it moves to, and after it the one that it left. */
+export type Generation = 'current' | 'next' | 'former';
+
+/** How far a sweep to a new key has come; amounts in sats. */
+export interface SweepView {
+  /** `move`: there are coins to send; `wait`: for blocks, or for a look at the chain; `done`: nothing worth moving is left. */
+  stage: 'move' | 'wait' | 'done';
+  /** Not yet on their way. */
+  coins: number;
+  left: bigint;
+  /** Payments to the new key that are in no block. */
+  underWay: number;
+  moved: bigint;
+}
+
 export interface WalletView {
   network: Network;
   cosignerHost: string;
@@ -66,6 +81,8 @@ export interface WalletView {
   autoLockMinutes: number;
   /** The cosigner's receipts do not follow from one another: it forgot, or told two stories. */
   receiptsBroken: boolean;
+  /** The coins are on their way to a new key. */
+  sweeping: boolean;
 }
 
 export type DeviceState =
@@ -120,7 +137,7 @@ export interface PortMethods {
   tryPairing: [{ uri: string; network: Network }, PairingView];
   /** Keygen, driven by the onboarding page, which plays recovery: its messages are opaque here. Starts afresh each time. */
   keygenStart: [
-    { uri: string; network: Network; password: string; dailyLimit: bigint; recoveryHello: Uint8Array },
+    { uri: string; network: Network; password: string; terms: KeygenTerms; recoveryHello: Uint8Array },
     { hellos: Uint8Array[] },
   ];
   keygenRound1: [{ recovery: Uint8Array }, { messages: Uint8Array[] }];
@@ -146,6 +163,14 @@ export interface PortMethods {
   descriptor: [null, { descriptor: string }];
   setAutoLock: [{ minutes: number }, null];
   activityDetail: [{ id: string }, ActivityView & { transaction: Uint8Array | null }];
+  /** Null while no sweep has begun. */
+  sweep: [null, SweepView | null];
+  /** Takes up the wallet that was made as the next one: `NoWallet`, `Pending`, or `Locked` if that one is not open. */
+  sweepAdopt: [null, SweepView];
+  /** The sweep's next payment: all coins, as many as one transaction holds. */
+  sweepDraft: [{ feeRate: number }, ReviewView];
+  /** The new wallet is the one in use from here on; every page begins anew. `Pending` while coins are left. */
+  sweepFinish: [null, null];
 }
 export type PortMethod = keyof PortMethods;
 
@@ -154,4 +179,8 @@ export type PortEvent =
   | { kind: 'state'; state: DeviceState }
   | { kind: 'payment'; progress: PaymentProgress };
 
-export const PORT_NAME = 'hoarfrost';
+export const PORT_NAMES = {
+  current: 'hoarfrost',
+  next: 'hoarfrost/next',
+  former: 'hoarfrost/former',
+} as const satisfies Record<Generation, string>;

@@ -9,6 +9,7 @@ const TEXT_MAX = 4096;
 const BYTES_MAX = 64 << 10;
 
 const text: Check<string> = (v): v is string => typeof v === 'string' && v.length <= TEXT_MAX;
+const textOrNull: Check<string | null> = (v): v is string | null => v === null || text(v);
 const integer: Check<number> = (v): v is number => Number.isSafeInteger(v);
 const sats: Check<bigint> = (v): v is bigint => typeof v === 'bigint';
 const bytes: Check<Uint8Array> = (v): v is Uint8Array => v instanceof Uint8Array && v.length <= BYTES_MAX;
@@ -32,7 +33,13 @@ const ARGUMENTS: { [M in PortMethod]: Check<PortMethods[M][0]> } = {
   state: nothing,
   readPairing: fields({ uri: text }),
   tryPairing: fields({ uri: text, network }),
-  keygenStart: fields({ uri: text, network, password: text, dailyLimit: sats, recoveryHello: bytes }),
+  keygenStart: fields({
+    uri: text,
+    network,
+    password: text,
+    terms: fields({ dailyLimit: sats, delay: integer, contact: textOrNull }),
+    recoveryHello: bytes,
+  }),
   keygenRound1: recovery,
   keygenRound2: recovery,
   keygenCertify: recovery,
@@ -51,6 +58,10 @@ const ARGUMENTS: { [M in PortMethod]: Check<PortMethods[M][0]> } = {
   descriptor: nothing,
   setAutoLock: fields({ minutes: integer }),
   activityDetail: fields({ id: text }),
+  sweep: nothing,
+  sweepAdopt: nothing,
+  sweepDraft: fields({ feeRate: integer }),
+  sweepFinish: nothing,
 };
 
 /** `UnknownMessage` for a method that is none. */

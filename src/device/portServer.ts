@@ -1,8 +1,8 @@
-/** The background's end of the port: serves our own extension's pages and nobody else. */
+/** The background's end of the port to one wallet: serves our own extension's pages and nobody else. */
 import type { Runtime } from 'webextension-polyfill';
 import { decodePortRequest, encodePort, type PortReply, portErrorOf } from '../protocol/portCodec.ts';
 import type { Device } from './device.ts';
-import { PORT_NAME, type PortEvent } from './port.ts';
+import { type Generation, PORT_NAMES, type PortEvent } from './port.ts';
 import { checkCall } from './portArguments.ts';
 
 /** Who we are: `runtime.id` and the address that all our pages begin with. */
@@ -19,19 +19,23 @@ export function isOwnPage(sender: Runtime.MessageSender | undefined, self: Self)
 
 export class PortServer {
   readonly #self: Self;
-  readonly #device: Promise<Device>;
+  readonly #name: string;
+  readonly #device: () => Promise<Device>;
   readonly #ports = new Set<Runtime.Port>();
 
-  /** `device` may still be waking up: what is asked meanwhile waits for it. */
-  constructor(self: Self, device: Promise<Device>) {
+  /** `device` wakes at its first call, and is the same one after it. What is asked meanwhile waits for it. */
+  constructor(self: Self, generation: Generation, device: () => Promise<Device>) {
     this.#self = self;
+    this.#name = PORT_NAMES[generation];
     this.#device = device;
   }
 
-  connect(port: Runtime.Port): void {
-    if (port.name !== PORT_NAME || !isOwnPage(port.sender, this.#self)) {
+  /** Whether the port is this wallet's. One that nobody of ours opened is closed. */
+  connect(port: Runtime.Port): boolean {
+    if (port.name !== this.#name) return false;
+    if (!isOwnPage(port.sender, this.#self)) {
       port.disconnect();
-      return;
+      return true;
     }
     this.#ports.add(port);
     this.#tell((device) => device.pageOpened());
@@ -40,6 +44,7 @@ export class PortServer {
       this.#tell((device) => device.pageClosed(port));
     });
     port.onMessage.addListener((message: unknown) => void this.#serve(port, message));
+    return true;
   }
 
   push(event: PortEvent): void {
@@ -59,7 +64,7 @@ export class PortServer {
     }
     try {
       const known = checkCall(method, argument);
-      const device = await this.#device;
+      const device = await this.#device();
       this.#post(port, { id, result: await device.call(known, argument as never, port) });
     } catch (e) {
       this.#post(port, { id, error: portErrorOf(e) });
@@ -68,7 +73,9 @@ export class PortServer {
 
   /** In the order of the calls; a device that cannot wake says so to each request. */
   #tell(what: (device: Device) => void): void {
-    this.#device.then(what).catch(() => {});
+    this.#device()
+      .then(what)
+      .catch(() => {});
   }
 
   #post(port: Runtime.Port, reply: PortReply): void {

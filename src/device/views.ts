@@ -39,7 +39,7 @@ export function walletView(
   wallet: Wallet,
   payments: readonly PaymentRecord[],
   autoLockMinutes: number,
-): WalletView {
+): Omit<WalletView, 'sweeping'> {
   const { host, port } = wallet.cosigner;
   return {
     network: wallet.key.network,

@@ -55,6 +55,10 @@ const DEADLINES: Record<PortMethod, number> = {
   descriptor: 10 * SECOND,
   setAutoLock: 10 * SECOND,
   activityDetail: 40 * SECOND,
+  sweep: 10 * SECOND,
+  sweepAdopt: 10 * SECOND,
+  sweepDraft: 40 * SECOND,
+  sweepFinish: 45 * SECOND,
 };
 
 /** A keygen round lives in the worker's memory: after its death the forming screen resumes or begins again. */

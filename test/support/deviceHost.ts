@@ -9,8 +9,9 @@ import type { Signer } from '../../src/crypto/signer.ts';
 import { type Change, type Database, openDatabase } from '../../src/device/database.ts';
 import { Device } from '../../src/device/device.ts';
 import type { Environment, SessionStore, Socket } from '../../src/device/environment.ts';
-import type { Caller } from '../../src/device/handlers/subject.ts';
+import type { Caller, Succession } from '../../src/device/handlers/subject.ts';
 import type { PortEvent, PortMethod, PortMethods } from '../../src/device/port.ts';
+import { HoarfrostError } from '../../src/protocol/errors.ts';
 import { testTls } from './cosigner.ts';
 
 /** A clock that tests move; durations run with it. */
@@ -111,6 +112,11 @@ export interface Death {
   when: 'before' | 'after';
 }
 
+const NO_SUCCESSOR: Succession = {
+  successor: () => Promise.reject(new HoarfrostError('NoWallet')),
+  succeed: () => Promise.reject(new HoarfrostError('NoWallet')),
+};
+
 /** One life of the service worker over a profile. */
 export class Worker {
   readonly device: Device;
@@ -125,7 +131,10 @@ export class Worker {
   }
 
   /** Throws `Killed` if it dies while waking. */
-  static async start(profile: Profile, options: { death?: Death; signer?: Signer } = {}): Promise<Worker> {
+  static async start(
+    profile: Profile,
+    options: { death?: Death; signer?: Signer; generations?: Succession } = {},
+  ): Promise<Worker> {
     const ca = readFileSync((await testTls).caFile);
     const life = new Life(await databaseOf(profile), options.death ?? null, ca);
     const env = environmentOf(profile, (url, protocol) => life.openSocket(url, protocol));
@@ -140,6 +149,7 @@ export class Worker {
       db: life.db,
       env: { ...env, session: mortal },
       signer: options.signer ?? (await load()),
+      generations: options.generations ?? NO_SUCCESSOR,
       emit: (event) => void events.push(event),
     });
     return new Worker(device, events, life);

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { Device } from '../../src/device/device.ts';
-import { PORT_NAME } from '../../src/device/port.ts';
+import { PORT_NAMES } from '../../src/device/port.ts';
 import { isOwnPage, PortServer } from '../../src/device/portServer.ts';
 import { decodePortReply, encodePort } from '../../src/protocol/portCodec.ts';
 import { databaseOf, newProfile, Worker } from '../support/deviceHost.ts';
@@ -9,7 +9,7 @@ const self = { id: 'ourselves', origin: 'chrome-extension://ourselves/' };
 const page = { id: self.id, url: `${self.origin}popup.html` };
 
 class FakePort {
-  name = PORT_NAME;
+  name: string = PORT_NAMES.current;
   sender: unknown = page;
   disconnected = false;
   readonly replies: unknown[] = [];
@@ -37,7 +37,7 @@ class FakePort {
 
 async function serverFor(): Promise<{ connect: (port: FakePort) => FakePort; server: PortServer }> {
   const worker = await Worker.start(newProfile());
-  const server = new PortServer(self, Promise.resolve(worker.device));
+  const server = new PortServer(self, 'current', async () => worker.device);
   return {
     server,
     connect: (port) => {
@@ -116,7 +116,7 @@ describe('the port', () => {
   });
 
   test('a device that cannot wake says so to each request', async () => {
-    const server = new PortServer(self, Promise.reject<Device>(new Error('no database')));
+    const server = new PortServer(self, 'current', () => Promise.reject<Device>(new Error('no database')));
     const port = new FakePort();
     server.connect(port as never);
     expect(await port.ask({ id: 1, method: 'state', argument: null })).toEqual({

@@ -34,6 +34,6 @@ export function paymentHandlers(
   };
 }
 
-function review({ wallet, payments }: Open, id: string, verdictError: ErrorCode | null): ReviewView {
+export function review({ wallet, payments }: Open, id: string, verdictError: ErrorCode | null): ReviewView {
   return { ...reviewOf(wallet, payments.get(id), payments.rows), verdictError };
 }

@@ -16,10 +16,19 @@ import type { Wallet } from '../wallet.ts';
 /** Which open page asks: only the one that started a keygen may go on with it. */
 export type Caller = object;
 
+/** The wallet that a sweep moves to, which lives beside this one. */
+export interface Succession {
+  /** The certificate of the next wallet: `NoWallet`, `Pending`, or `Locked` if it is not open. */
+  successor(): Promise<Uint8Array<ArrayBuffer>>;
+  /** Makes the next wallet the one in use; this device and all its pages end. */
+  succeed(): Promise<void>;
+}
+
 export interface DeviceParts {
   readonly db: Database;
   readonly env: Environment;
   readonly signer: Signer;
+  readonly generations: Succession;
   emit(event: PortEvent): void;
 }
 
