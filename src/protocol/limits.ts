@@ -45,9 +45,3 @@ export const RECORDS_MAX = 600;
 export const OFFLINE_MAX = 2 << 20;
 /** How long the device waits for the recovery page with its nonces: a person types words in between. */
 export const OFFLINE_NONCE_LIFETIME_MS = 60 * 60_000;
-/** Changes of the shares in one wallet's life, as they travel to the recovery page: monthly for fifty years. */
-export const RECORDS_MAX = 600;
-/** A message between device and recovery page: a PSBT and all records. */
-export const OFFLINE_MAX = 2 << 20;
-/** How long the device waits for the recovery page with its nonces: a person types words in between. */
-export const OFFLINE_NONCE_LIFETIME_MS = 60 * 60_000;
