@@ -29,6 +29,8 @@ export interface Onboarding {
   password?: string;
   /** Sats a day. */
   dailyLimit?: bigint;
+  /** Who is told of ceremonies. */
+  contact?: string;
   look?: Look;
 }
 
@@ -58,13 +60,16 @@ export async function prepareWallet(
   if (options.dailyLimit !== undefined)
     await page.getByLabel(/^Daily limit/).fill(String(options.dailyLimit));
   await look(page, '03-password');
+  await press(page, 'Continue');
+  if (options.contact !== undefined) await page.getByLabel(/^Contact/).fill(options.contact);
+  await look(page, '04-contact');
   await press(page, 'Continue to the words');
 
   const words = await readWords(page);
-  await look(page, '04-words');
+  await look(page, '05-words');
   await press(page, 'I have written them down');
   await typeWords(page, words);
-  await look(page, '05-type-back');
+  await look(page, '06-type-back');
   return { page, words };
 }
 
@@ -74,10 +79,10 @@ export async function createWallet(open: Open, options: Onboarding): Promise<New
   const pressed = performance.now();
   await press(page, 'Form the three shares');
   await heading(page, 'Your shares are forming').waitFor();
-  await look(page, '06-forming');
+  await look(page, '07-forming');
   await heading(page, 'Your wallet is ready').waitFor({ timeout: FORMING_DEADLINE });
   const keygenMs = performance.now() - pressed;
-  await look(page, '07-ready');
+  await look(page, '08-ready');
   return { page, words, keygenMs };
 }
 

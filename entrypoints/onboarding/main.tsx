@@ -12,7 +12,7 @@ const recovery: RecoveryActor = {
   newWords: async () => newWords(),
   wordlist,
   checkWord,
-  begin: (words, network, dailyLimit) => keygen.begin(words, network, dailyLimit),
+  begin: (words, network, terms) => keygen.begin(words, network, terms),
   round1: (hellos) => keygen.round1(hellos as Uint8Array<ArrayBuffer>[]),
   round2: (round1s) => keygen.round2(round1s as Uint8Array<ArrayBuffer>[]),
   certify: (round2s) => keygen.certify(round2s as Uint8Array<ArrayBuffer>[]),

@@ -15,6 +15,7 @@ import { ensure, isHoarfrostError } from '../protocol/errors.ts';
 import { keygenHello, signedBody } from '../protocol/keygen.ts';
 import type { Network } from '../protocol/networks.ts';
 import { generateNoiseKeyPair, type NoiseKeyPair } from '../protocol/noise.ts';
+import type { KeygenTerms } from '../protocol/terms.ts';
 import { Connection } from './connection.ts';
 import type { Database } from './database.ts';
 import { sleep } from './deadline.ts';
@@ -41,8 +42,7 @@ export interface KeygenArguments {
   readonly pairing: Pairing;
   readonly network: Network;
   readonly password: string;
-  /** Sats. */
-  readonly dailyLimit: bigint;
+  readonly terms: KeygenTerms;
   readonly recoveryHello: Bytes;
 }
 
@@ -98,13 +98,14 @@ export class Keygen {
     const { pairing, network } = args;
     ensure(pairing.token !== null, 'TokenUnknown');
     ensure(pairing.network === null || pairing.network === network, 'WrongNetwork');
-    ensure(args.dailyLimit > 0n && args.dailyLimit <= MONEY_MAX, 'BadAmount', { detail: 'daily limit' });
+    const { dailyLimit } = args.terms;
+    ensure(dailyLimit > 0n && dailyLimit <= MONEY_MAX, 'BadAmount', { detail: 'daily limit' });
     const password = await derivePasswordKey(args.password, env.random);
     const channel = await generateNoiseKeyPair(true);
     const { connection } = await Connection.open({ cosigner: pairing, network, local: channel, env });
     const host = Secret.own(env.random(32));
     try {
-      const policy = encode(policyDocument, firstPolicy(network, args.dailyLimit, env.now()));
+      const policy = encode(policyDocument, firstPolicy(network, args.terms, env.now()));
       const self: frost.KeygenSelf = {
         id: 1,
         network,

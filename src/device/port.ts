@@ -6,6 +6,7 @@
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { WireVerdict } from '../protocol/messages.ts';
 import type { Network } from '../protocol/networks.ts';
+import type { KeygenTerms } from '../protocol/terms.ts';
 
 export type ShardState = 'lit' | 'rest' | 'locked' | 'growing' | 'away' | 'lost' | 'none';
 
@@ -81,8 +82,12 @@ export interface WalletView {
   autoLockMinutes: number;
   /** The cosigner's receipts do not follow from one another: it forgot, or told two stories. */
   receiptsBroken: boolean;
+  /** When recovery last signed with this device to show that it can, milliseconds since 1970; null if never. */
+  lastDrill: number | null;
   /** The coins are on their way to a new key. */
   sweeping: boolean;
+  /** There is a wallet that this one took the place of. */
+  hasFormer: boolean;
 }
 
 export type DeviceState =
@@ -163,6 +168,14 @@ export interface PortMethods {
   descriptor: [null, { descriptor: string }];
   setAutoLock: [{ minutes: number }, null];
   activityDetail: [{ id: string }, ActivityView & { transaction: Uint8Array | null }];
+  /** A drafted payment as a request to the recovery page, an encoded `offlineMessage`; ends the request before. `InsufficientFunds`, `MayPayTwice`. */
+  offlineRequest: [{ request: string }, { message: Uint8Array }];
+  /** The recovery page's answer: signed, stored, then sent. `NonceConsumed` where the request is gone, `MessageMismatch`, `BadShare`. */
+  offlineFinish: [{ request: string; message: Uint8Array }, { txid: string; transaction: Uint8Array }];
+  /** A dated message for the recovery page to sign with this device, and its date. Ends the request before. */
+  drillRequest: [null, { message: Uint8Array; at: number }];
+  /** Verified and kept. Throws as `offlineFinish`. */
+  drillFinish: [{ message: Uint8Array }, { at: number }];
   /** Null while no sweep has begun. */
   sweep: [null, SweepView | null];
   /** Takes up the wallet that was made as the next one: `NoWallet`, `Pending`, or `Locked` if that one is not open. */

@@ -21,6 +21,9 @@ const IMPLIES: { [Rule in Exclude<keyof Policy, 'format' | 'network' | 'version'
     unseen: atMost,
     anyoneCanPay: (a, b) => !a || b,
     frozen: (a, b) => a || !b,
+    // Longer or shorter, somebody else or nobody: each may suit a thief.
+    delay: (a, b) => a === b,
+    contact: (a, b) => a === b,
   };
 type Implies<T> = (a: T, b: T) => boolean;
 

@@ -13,6 +13,7 @@ import {
   option,
   struct,
   type TypeOf,
+  text,
   time,
   u8,
   u32,
@@ -21,6 +22,7 @@ import {
 import { ensure } from '../protocol/errors.ts';
 import { PAYEES_MAX, POLICY_MAX, WINDOWS_MAX } from '../protocol/limits.ts';
 import { NETWORKS, type Network } from '../protocol/networks.ts';
+import { CONTACT_MAX, DELAY_MS, type KeygenTerms, readContact } from '../protocol/terms.ts';
 
 /** The longest output script that has an address: a witness program of 40 bytes. */
 const SCRIPT_MAX = 42;
@@ -47,15 +49,22 @@ export const policyDocument = struct({
   anyoneCanPay: bool,
   /** Nothing is signed. */
   frozen: bool,
+  /** How long one of the three alone waits before a ceremony goes its way, and who else hears of it and may contest. */
+  delay: time,
+  contact: option(text(CONTACT_MAX)),
 });
 export type Policy = TypeOf<typeof policyDocument>;
 
-const FORMAT = 2;
+const FORMAT = 3;
 const DAY_MS = 86_400_000n;
-const DELAY_MAX_MS = 366n * DAY_MS;
+const HOLD_MAX_MS = 366n * DAY_MS;
 
-/** What a wallet is born with unless its owner says otherwise: 0.01 BTC a day. */
-export function firstPolicy(network: Network, dailyLimit: bigint, now: number): Policy {
+/** What a wallet is born with. */
+export function firstPolicy(
+  network: Network,
+  { dailyLimit, delay, contact }: KeygenTerms,
+  now: number,
+): Policy {
   return {
     format: FORMAT,
     network,
@@ -69,6 +78,8 @@ export function firstPolicy(network: Network, dailyLimit: bigint, now: number): 
     unseen: null,
     anyoneCanPay: false,
     frozen: false,
+    delay,
+    contact,
   };
 }
 
@@ -87,10 +98,12 @@ export function decodePolicy(bytes: Uint8Array): Policy {
     'BadEncoding',
     { detail: 'policy window' },
   );
-  const { hold } = policy;
-  ensure(hold === null || (hold.delay > 0n && hold.delay <= DELAY_MAX_MS), 'BadEncoding', {
+  const { hold, delay, contact } = policy;
+  ensure(hold === null || (hold.delay > 0n && hold.delay <= HOLD_MAX_MS), 'BadEncoding', {
     detail: 'policy hold',
   });
+  ensure(delay >= DELAY_MS.least && delay <= DELAY_MS.most, 'BadEncoding', { detail: 'policy delay' });
+  ensure(contact === null || readContact(contact) === contact, 'BadEncoding', { detail: 'policy contact' });
   const payees = (policy.payees ?? []).map((script) => hex.encode(script));
   ensure(
     payees.every((script, i) => i === 0 || payees[i - 1]! < script),

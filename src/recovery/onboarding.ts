@@ -12,6 +12,7 @@ import { decode } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
 import { keygenHello } from '../protocol/keygen.ts';
 import type { Network } from '../protocol/networks.ts';
+import type { KeygenTerms } from '../protocol/terms.ts';
 import { keysFromWords, type RecoveryKeys } from './words.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -26,8 +27,7 @@ type Stage =
 export class RecoveryKeygen {
   readonly #signer: Signer;
   #keys: RecoveryKeys | undefined;
-  /** Sats. */
-  #dailyLimit = 0n;
+  #terms: KeygenTerms | undefined;
   #stage: Stage = { at: 'idle' };
 
   constructor(signer: Signer) {
@@ -35,12 +35,12 @@ export class RecoveryKeygen {
   }
 
   /**
-   * Takes the words as typed back, and the daily limit in sats as chosen in this page. May be called again, with the same
+   * Takes the words as typed back, and the terms as chosen in this page. May be called again, with the same
    * or other words, to start a new session.
    */
-  async begin(words: readonly string[], network: Network, dailyLimit: bigint): Promise<Bytes> {
+  async begin(words: readonly string[], network: Network, terms: KeygenTerms): Promise<Bytes> {
     this.wipe();
-    this.#dailyLimit = dailyLimit;
+    this.#terms = terms;
     this.#keys = await keysFromWords(words);
     const self: keygen.KeygenSelf = {
       id: 3,
@@ -72,7 +72,7 @@ export class RecoveryKeygen {
   #ensureChosen(deviceHello: Bytes, network: Network): void {
     const { policy } = decode(keygenHello, deviceHello);
     const start = decodePolicy(policy).windows[0]?.start ?? 0;
-    const chosen = encodePolicy(firstPolicy(network, this.#dailyLimit, start));
+    const chosen = encodePolicy(firstPolicy(network, this.#terms!, start));
     ensure(equalVar(policy, chosen), 'TranscriptMismatch', { detail: 'policy', culprit: 1 });
   }
 

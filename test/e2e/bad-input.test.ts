@@ -85,7 +85,7 @@ await describeReal('bad input on screen', ['bitcoind', 'chromium', 'openssl'], (
       await pairing(world.pairing);
       await connect();
       await page.getByRole('button', { name: 'It matches, continue' }).click();
-      const next = page.getByRole('button', { name: 'Continue to the words' });
+      const next = page.getByRole('button', { name: 'Continue' });
       const [first, second] = [page.getByLabel('Password', { exact: true }), page.getByLabel('Once more')];
       const invalid = async () => Promise.all([first, second].map((f) => f.getAttribute('aria-invalid')));
       await first.fill('password');

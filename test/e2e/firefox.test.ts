@@ -40,6 +40,7 @@ await describeReal('Firefox, the MV2 build', ['bitcoind', 'firefox', 'certutil',
     await page.click('button', 'It matches, continue');
     await page.type('#new-password', PASSWORD);
     await page.type('#repeat-password', PASSWORD);
+    await page.click('button', 'Continue');
     await page.click('button', 'Continue to the words');
     await shows(page, 'Write down your recovery words');
     const words = await page.waitFor(() => {

@@ -14,6 +14,7 @@ import {
   encodePort,
   PORT_DEPTH_MAX,
 } from '../../src/protocol/portCodec.ts';
+import { termsOf } from '../support/terms.ts';
 import { mutate, mutateText } from './mutate.ts';
 import type { Rng } from './rng.ts';
 import { hold, type Target } from './run.ts';
@@ -70,7 +71,7 @@ const policies: Target = {
   name: 'policy',
   weight: 6,
   run(rng, note) {
-    const policy = firstPolicy(rng.pick(NETWORKS), BigInt(rng.u32()), rng.u32());
+    const policy = firstPolicy(rng.pick(NETWORKS), termsOf(BigInt(rng.u32())), rng.u32());
     const windows = Array.from({ length: rng.below(9) }, () => ({
       limit: BigInt(rng.u32()),
       start: rng.u32(),

@@ -12,6 +12,7 @@ import { WireReader, WireWriter } from '../../src/bitcoin/wire.ts';
 import { firstPolicy } from '../../src/policy/document.ts';
 import { evaluate, ownOutpoints, windowsSince } from '../../src/policy/evaluate.ts';
 import { GAP_OWN_OUTPUT } from '../../src/protocol/limits.ts';
+import { termsOf } from '../support/terms.ts';
 import { join, mutate } from './mutate.ts';
 import type { Rng } from './rng.ts';
 import { hold, type Target } from './run.ts';
@@ -157,7 +158,7 @@ export const psbts: Target = {
         hex.encode(summaryDigest(summarise(parsePsbt(input), account, USED))),
       'digest',
     );
-    const policy = firstPolicy('regtest', BigInt(rng.below(2_000_000)), 0);
+    const policy = firstPolicy('regtest', termsOf(BigInt(rng.below(2_000_000))), 0);
     const inWindows = windowsSince(policy, NOW).map(() => BigInt(rng.below(1_000_000)));
     const reserved = new Map(
       ownOutpoints(summary).map((outpoint) => [outpoint, BigInt(rng.below(1_000_000))]),

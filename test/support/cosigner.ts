@@ -54,6 +54,7 @@ import {
   type NoiseKeyPair,
   type NoiseTransport,
 } from '../../src/protocol/noise.ts';
+import { termsOf } from './terms.ts';
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 const DEADLINE_MS = 20_000;
@@ -366,7 +367,7 @@ export interface TestDevice {
 export const START = 1_800_000_000_000;
 
 export function policyOf(change: Partial<Policy> = {}): Policy {
-  return { ...firstPolicy('regtest', 1_000_000n, START - 1000), ...change };
+  return { ...firstPolicy('regtest', termsOf(1_000_000n), START - 1000), ...change };
 }
 
 /** A keygen in the middle: what the device and the recovery page hold between two rounds. */

@@ -5,6 +5,7 @@ import { RecoveryKeygen } from '../../src/recovery/onboarding.ts';
 import { newWords } from '../../src/recovery/words.ts';
 import type { Bytes, Running } from './cosigner.ts';
 import type { Worker } from './deviceHost.ts';
+import { termsOf } from './terms.ts';
 
 export const PASSWORD = 'winter morning train';
 export const DAILY_LIMIT = 1_000_000n;
@@ -19,14 +20,15 @@ export async function linkOf(running: Running, token?: string): Promise<string> 
 /** The onboarding page from the typed words to the certificate. */
 export async function onboard(worker: Worker, uri: string): Promise<Bytes> {
   const recovery = new RecoveryKeygen(await load());
-  const recoveryHello = await recovery.begin(newWords(), 'regtest', DAILY_LIMIT);
+  const terms = termsOf(DAILY_LIMIT);
+  const recoveryHello = await recovery.begin(newWords(), 'regtest', terms);
   const hear = (messages: Uint8Array[]) => messages as Bytes[];
   try {
     const start = {
       uri,
       network: 'regtest',
       password: PASSWORD,
-      dailyLimit: DAILY_LIMIT,
+      terms,
       recoveryHello,
     } as const;
     const { hellos } = await worker.call('keygenStart', start);

@@ -8,6 +8,7 @@ import { importX25519, x25519PublicKey } from '../../src/crypto/x25519.ts';
 import * as keygen from '../../src/frost/keygen.ts';
 import { firstPolicy, policyDocument } from '../../src/policy/document.ts';
 import { encode } from '../../src/protocol/codec.ts';
+import { termsOf } from './terms.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -25,7 +26,10 @@ export function seededRandom(seed: string): Random {
   };
 }
 
-export const testPolicy = encode(policyDocument, firstPolicy('regtest', 1_000_000n, 1_700_000_000_000));
+export const testPolicy = encode(
+  policyDocument,
+  firstPolicy('regtest', termsOf(1_000_000n), 1_700_000_000_000),
+);
 
 export async function partyOf(id: PartyId, random: Random): Promise<keygen.KeygenSelf> {
   const privateKey = await importX25519(Secret.own(random(32)));

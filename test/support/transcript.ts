@@ -30,6 +30,7 @@ import { type Answer, answer, type Request, request, signBody } from '../../src/
 import { initiate, type NoiseKeyPair, respond } from '../../src/protocol/noise.ts';
 import { type Bytes, PAYEE, type Running, startCosigner } from './cosigner.ts';
 import { seededRandom } from './parties.ts';
+import { termsOf } from './terms.ts';
 
 export interface Frame {
   from: 'device' | 'cosigner';
@@ -226,7 +227,7 @@ async function runKeygen(channel: Recorder, streams: Record<PartyId, Random>) {
     host: Secret.own(fixed(`${name}/host`)),
     encryption: await keysOf(`${name}/encryption`),
     noiseKey: id === 1 ? (await keysOf('device/noise')).publicKey : new Uint8Array(0),
-    policy: id === 1 ? encodePolicy(firstPolicy('regtest', 1_000_000n, CLOCK)) : new Uint8Array(0),
+    policy: id === 1 ? encodePolicy(firstPolicy('regtest', termsOf(1_000_000n), CLOCK)) : new Uint8Array(0),
   });
   const [random, words] = [streams[1], streams[3]];
   const pass = async (kind: 'keygenRound1' | 'keygenRound2', device: Bytes, recovery: Bytes) =>

@@ -20,6 +20,7 @@ import { newWords } from '../../src/recovery/words.ts';
 import { PAYEE, type Running, removeFolder, startCosigner, testFolder } from '../support/cosigner.ts';
 import { databaseOf, newProfile, type Profile, Worker } from '../support/deviceHost.ts';
 import { linkOf, onboard, PASSWORD } from '../support/onboard.ts';
+import { termsOf } from '../support/terms.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 const payee = addressOf(PAYEE, 'regtest')!;
@@ -401,8 +402,8 @@ describe('audit-24: keygen keeps no secret longer than it needs it', () => {
     const worker = await Worker.start(newProfile(), { signer });
     const recovery = new RecoveryKeygen(await load());
     const uri = await linkOf(running);
-    const recoveryHello = await recovery.begin(newWords(), 'regtest', 1n);
-    const start = { uri, network: 'regtest', password: PASSWORD, dailyLimit: 1n, recoveryHello } as const;
+    const recoveryHello = await recovery.begin(newWords(), 'regtest', termsOf(1n));
+    const start = { uri, network: 'regtest', password: PASSWORD, terms: termsOf(1n), recoveryHello } as const;
     let connection: Connection | undefined;
     const original = Connection.prototype.request;
     vi.spyOn(Connection.prototype, 'request').mockImplementation(function (this: Connection, ...args) {
@@ -426,9 +427,15 @@ describe('audit-24: keygen keeps no secret longer than it needs it', () => {
 describe('keygen out of turn', () => {
   const start = async (dailyLimit = 1n) => {
     const recovery = new RecoveryKeygen(await load());
-    const recoveryHello = await recovery.begin(newWords(), 'regtest', 1n);
+    const recoveryHello = await recovery.begin(newWords(), 'regtest', termsOf(1n));
     const uri = await linkOf(running);
-    return { uri, network: 'regtest', password: PASSWORD, dailyLimit, recoveryHello } as const;
+    return {
+      uri,
+      network: 'regtest',
+      password: PASSWORD,
+      terms: termsOf(dailyLimit),
+      recoveryHello,
+    } as const;
   };
 
   test.each([0n, -1n, 2_100_000_000_000_001n])('BadAmount: a daily limit of %s', async (limit) => {

@@ -11,6 +11,7 @@ import { newWords } from '../../src/recovery/words.ts';
 import { type Running, removeFolder, startCosigner, testFolder } from '../support/cosigner.ts';
 import { type Death, databaseOf, Killed, newProfile, type Profile, Worker } from '../support/deviceHost.ts';
 import { linkOf, onboard, PASSWORD } from '../support/onboard.ts';
+import { termsOf } from '../support/terms.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name });
 let folder: string;
@@ -159,9 +160,9 @@ describe('audit-24, attack-08: a worker killed at any boundary', () => {
 describe('a page of the extension', () => {
   const start = async () => {
     const recovery = new RecoveryKeygen(await load());
-    const recoveryHello = await recovery.begin(newWords(), 'regtest', 1n);
+    const recoveryHello = await recovery.begin(newWords(), 'regtest', termsOf(1n));
     const uri = await linkOf(running);
-    return { uri, network: 'regtest', password: PASSWORD, dailyLimit: 1n, recoveryHello } as const;
+    return { uri, network: 'regtest', password: PASSWORD, terms: termsOf(1n), recoveryHello } as const;
   };
 
   test('OtherTab: a second tab only watches', async () => {
@@ -201,8 +202,8 @@ describe('attack-02, attack-08: a certificate', () => {
         uri: await linkOf(running),
         network: 'regtest',
         password: PASSWORD,
-        dailyLimit: 1n,
-        recoveryHello: await party.begin(words, 'regtest', 1n),
+        terms: termsOf(1n),
+        recoveryHello: await party.begin(words, 'regtest', termsOf(1n)),
       } as const;
       const { hellos } = await worker.call('keygenStart', start);
       const r1 = await worker.call('keygenRound1', { recovery: await party.round1(hellos as never) });
@@ -307,7 +308,7 @@ describe('bad input', () => {
       uri: await linkOf(running),
       network: 'regtest' as const,
       password: 'short',
-      dailyLimit: 1n,
+      terms: termsOf(1n),
       recoveryHello: new Uint8Array(8),
     };
     await expect(worker.call('keygenStart', start)).rejects.toEqual(code('WeakPassword'));

@@ -10,8 +10,10 @@ import {
 import { decode, encode } from '../../src/protocol/codec.ts';
 import { POLICY_MAX } from '../../src/protocol/limits.ts';
 import { answer } from '../../src/protocol/messages.ts';
+import { DELAY_MS } from '../../src/protocol/terms.ts';
+import { termsOf } from '../support/terms.ts';
 
-const first = firstPolicy('signet', 1_000_000n, 1_800_000_000_000);
+const first = firstPolicy('signet', termsOf(1_000_000n), 1_800_000_000_000);
 
 test('a policy is its bytes and back', () => {
   expect(decodePolicy(encodePolicy(first))).toEqual(first);
@@ -48,6 +50,9 @@ test('the hash tells apart whatever differs', () => {
     { ...first, unseen: 0n },
     { ...first, anyoneCanPay: true },
     { ...first, frozen: true },
+    { ...first, delay: DELAY_MS.least },
+    { ...first, contact: 'mailto:me@example.org' },
+    { ...first, contact: 'https://example.org/' },
   ];
   expect(new Set(variants.map((policy) => hex.encode(policyHash(policy)))).size).toBe(variants.length);
 });
@@ -57,7 +62,7 @@ test('another form of the same, or another format, is refused', () => {
   const code = (bad: Uint8Array) => expect(() => decodePolicy(bad));
   code(Uint8Array.of(...bytes, 0)).toThrow('BadEncoding');
   code(bytes.subarray(0, -1)).toThrow('BadEncoding');
-  code(Uint8Array.of(1, ...bytes.subarray(1))).toThrow('WrongVersion');
+  code(Uint8Array.of(2, ...bytes.subarray(1))).toThrow('WrongVersion');
   code(new Uint8Array()).toThrow('WrongVersion');
   code(new Uint8Array(POLICY_MAX + 1)).toThrow('TooLarge');
   // As long as a policy may be: read, and refused for what it says.
@@ -66,6 +71,10 @@ test('another form of the same, or another format, is refused', () => {
   code(encodePolicy({ ...first, windows: [{ limit: 1n, start: 0, interval: 0n }] })).toThrow('BadEncoding');
   for (const delay of [0n, 1n << 60n])
     code(encodePolicy({ ...first, hold: { above: 1n, delay } })).toThrow('BadEncoding');
+  for (const delay of [DELAY_MS.least - 1, DELAY_MS.most + 1])
+    code(encodePolicy({ ...first, delay })).toThrow('BadEncoding');
+  for (const contact of ['', 'me@example.org', 'mailto:me', 'http://example.org/', 'https://EXAMPLE.org/'])
+    code(encodePolicy({ ...first, contact })).toThrow('BadEncoding');
   const [a, b] = [Uint8Array.of(1), Uint8Array.of(2)];
   for (const payees of [
     [b, a],

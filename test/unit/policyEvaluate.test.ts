@@ -2,11 +2,12 @@ import { expect, test } from 'vitest';
 import type { Summary } from '../../src/bitcoin/summary.ts';
 import { firstPolicy, type Policy } from '../../src/policy/document.ts';
 import { evaluate as evaluateAt, HELD_FOR_MS, type Spent, windowsSince } from '../../src/policy/evaluate.ts';
+import { termsOf } from '../support/terms.ts';
 
 const NOW = 1_800_000_000_000;
 const DAY = 86_400_000;
 const policy = (change: Partial<Policy> = {}): Policy => ({
-  ...firstPolicy('regtest', 100_000n, NOW - 10 * DAY),
+  ...firstPolicy('regtest', termsOf(100_000n), NOW - 10 * DAY),
   feeAbsolute: 5_000n,
   feeRate: 20_000n,
   ...change,

@@ -9,13 +9,14 @@ import {
   policyChangeHash,
   type SignedPolicy,
 } from '../../src/policy/versions.ts';
+import { termsOf } from '../support/terms.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name });
 const bytes = (fill: number, length = 32) => new Uint8Array(length).fill(fill);
 const START = 1_800_000_000_000;
 const window = { limit: 100n, start: START, interval: 1000n };
 const old: Policy = {
-  ...firstPolicy('regtest', 1_000_000n, START),
+  ...firstPolicy('regtest', termsOf(1_000_000n), START),
   perTransaction: 500n,
   windows: [window],
   payees: [bytes(1), bytes(2)],
@@ -75,6 +76,14 @@ describe('compare', () => {
     expect(compare(old, { ...old, payees: [bytes(1), bytes(3)] })).toBe('mixed');
     expect(compare(old, { ...old, windows: [{ limit: 1n, start: START, interval: 1n }] })).toBe('mixed');
     expect(compare({ ...old, frozen: true }, old)).toBe('looser');
+    // Whichever way: a thief may want less time, or an owner who is stopped for longer.
+    for (const delay of [old.delay - 1, old.delay + 1]) {
+      expect(compare(old, { ...old, delay })).toBe('mixed');
+    }
+    const known = { ...old, contact: 'mailto:me@example.org' };
+    expect(compare(old, known)).toBe('mixed');
+    expect(compare(known, old)).toBe('mixed');
+    expect(compare(known, { ...known, contact: 'mailto:you@example.org', frozen: true })).toBe('mixed');
     expect(() => compare(old, { ...old, network: 'mainnet' })).toThrow(code('WrongNetwork'));
   });
 });
@@ -85,8 +94,8 @@ describe('the next version', () => {
   const keys = {
     wallet: bytes(9),
     device: (epoch: number) => (epoch === 0 ? keyOf('device') : null),
-    recovery: keyOf('recovery'),
-    cosigner: keyOf('cosigner'),
+    recovery: [keyOf('cosigner'), keyOf('recovery')],
+    cosigner: [keyOf('cosigner')],
   };
   const verify = (key: Uint8Array, message: Uint8Array, signature: Uint8Array) =>
     schnorr.verify(signature, message, key);

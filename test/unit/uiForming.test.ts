@@ -1,13 +1,25 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { PortMethod } from '../../src/device/port.ts';
 import { type ErrorCode, HoarfrostError } from '../../src/protocol/errors.ts';
-import { type FormingProgress, formShares, RESTARTS_MAX } from '../../src/ui/onboarding/forming.ts';
+import {
+  type FormingPlan,
+  type FormingProgress,
+  formShares,
+  RESTARTS_MAX,
+} from '../../src/ui/onboarding/forming.ts';
 import type { RecoveryActor } from '../../src/ui/onboarding/recoveryPort.ts';
 import { completed, wordProblem } from '../../src/ui/onboarding/words.tsx';
 import type { DeviceClient } from '../../src/ui/portClient.ts';
+import { termsOf } from '../support/terms.ts';
 
 const CERTIFICATE = Uint8Array.of(9);
-const plan = { uri: 'hoarfrost:x', network: 'regtest', password: 'p', dailyLimit: 1n, words: ['a'] } as const;
+const plan: FormingPlan = {
+  uri: 'hoarfrost:x',
+  network: 'regtest',
+  password: 'p',
+  terms: termsOf(1n),
+  words: ['a'],
+};
 
 /** A device and a recovery that log what they are asked; `failing` says how a method ends, by how often it was asked. */
 function parties(
@@ -34,7 +46,7 @@ function parties(
   };
   const recovery = {
     begin: async (...args: Parameters<RecoveryActor['begin']>) => {
-      expect(args).toEqual([['a'], 'regtest', plan.dailyLimit]);
+      expect(args).toEqual([['a'], 'regtest', plan.terms]);
       return step('begin')();
     },
     round1: step('round1'),

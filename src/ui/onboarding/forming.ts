@@ -5,6 +5,7 @@
  */
 import { type ErrorCode, isHoarfrostError } from '../../protocol/errors.ts';
 import type { Network } from '../../protocol/networks.ts';
+import type { KeygenTerms } from '../../protocol/terms.ts';
 import type { DeviceClient } from '../portClient.ts';
 import type { RecoveryActor } from './recoveryPort.ts';
 
@@ -12,7 +13,7 @@ export interface FormingPlan {
   uri: string;
   network: Network;
   password: string;
-  dailyLimit: bigint;
+  terms: KeygenTerms;
   words: string[];
 }
 
@@ -75,10 +76,10 @@ async function oneSession(
   plan: FormingPlan,
   onStep: (step: FormingStage) => void,
 ): Promise<Uint8Array> {
-  const { uri, network, password, dailyLimit } = plan;
+  const { uri, network, password, terms } = plan;
   onStep('numbers');
-  const recoveryHello = await recovery.begin(plan.words, network, dailyLimit);
-  const { hellos } = await client.call('keygenStart', { uri, network, password, dailyLimit, recoveryHello });
+  const recoveryHello = await recovery.begin(plan.words, network, terms);
+  const { hellos } = await client.call('keygenStart', { uri, network, password, terms, recoveryHello });
   const round1 = await client.call('keygenRound1', { recovery: await recovery.round1(hellos) });
   onStep('pieces');
   const round2 = await client.call('keygenRound2', { recovery: await recovery.round2(round1.messages) });

@@ -1,11 +1,14 @@
 /** Onboarding: one tab owns it, by a Web Lock; a second only watches. Words and password live here, in memory, and nowhere else. */
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { ErrorCode } from '../../protocol/errors.ts';
+import { DELAY_MS } from '../../protocol/terms.ts';
 import { DeviceProvider, type Failure, useDeviceState } from '../device.tsx';
 import type { Host } from '../extensionHost.ts';
 import { Health } from '../parts/controls.tsx';
 import { FailureNotice } from '../parts/notice.tsx';
 import type { DeviceClient } from '../portClient.ts';
 import { wordsFor } from '../words.ts';
+import { ContactStep, type Watch } from './contact.tsx';
 import { type Cosigner, CosignerStep } from './cosigner.tsx';
 import { FormingStep } from './formingStep.tsx';
 import { HeroPage } from './page.tsx';
@@ -30,6 +33,11 @@ export function Onboarding({
 }
 
 const LOCK = 'hoarfrost-onboarding';
+/** Where what stopped it can be put right. */
+const STEP_OF: Partial<Record<ErrorCode, 'password' | 'contact'>> = {
+  WeakPassword: 'password',
+  ContactUnavailable: 'contact',
+};
 
 /** True once this tab owns onboarding, false while another does, null before either is known. */
 function useOwnership(): boolean | null {
@@ -56,10 +64,11 @@ function Owned({ host, recovery }: { host: Host; recovery: RecoveryActor }) {
   const owns = useOwnership();
   const { state, error, ask } = useDeviceState();
   const [step, setStep] = useState<
-    'welcome' | 'cosigner' | 'password' | 'words' | 'typeBack' | 'forming' | 'done'
+    'welcome' | 'cosigner' | 'password' | 'contact' | 'words' | 'typeBack' | 'forming' | 'done'
   >('welcome');
   const [cosigner, setCosigner] = useState<Cosigner | null>(null);
   const [guard, setGuard] = useState<Guard | null>(null);
+  const [watch, setWatch] = useState<Watch>({ delay: DELAY_MS.usual, contact: null });
   const [words, setWords] = useState<string[]>([]);
   const [typed, setTyped] = useState<string[]>([]);
   const [stopped, setStopped] = useState<Failure | null>(null);
@@ -92,9 +101,15 @@ function Owned({ host, recovery }: { host: Host; recovery: RecoveryActor }) {
         caption="Keep the paper where you would keep a passport. The extension never asks for the words again."
       >
         <Health shares={state.shares} />
-        <button type="button" class="btn btn--primary" onClick={() => host.openWallet()}>
-          Open the wallet
-        </button>
+        {host.generation === 'next' ? (
+          <button type="button" class="btn btn--primary" onClick={() => host.openWallet('current')}>
+            Go on with moving the coins
+          </button>
+        ) : (
+          <button type="button" class="btn btn--primary" onClick={() => host.openWallet()}>
+            Open the wallet
+          </button>
+        )}
       </HeroPage>
     );
   }
@@ -152,6 +167,17 @@ function Owned({ host, recovery }: { host: Host; recovery: RecoveryActor }) {
           onBack={() => setStep('cosigner')}
           onDone={(chosen) => {
             setGuard(chosen);
+            setStep('contact');
+          }}
+        />
+      );
+    case 'contact':
+      return (
+        <ContactStep
+          initial={watch}
+          onBack={() => setStep('password')}
+          onDone={(chosen) => {
+            setWatch(chosen);
             void recovery.newWords().then((fresh) => {
               setWords(fresh);
               setStep('words');
@@ -160,9 +186,7 @@ function Owned({ host, recovery }: { host: Host; recovery: RecoveryActor }) {
         />
       );
     case 'words':
-      return (
-        <WordsStep words={words} onBack={() => setStep('password')} onDone={() => setStep('typeBack')} />
-      );
+      return <WordsStep words={words} onBack={() => setStep('contact')} onDone={() => setStep('typeBack')} />;
     case 'typeBack':
       return (
         <TypeBackStep
@@ -179,7 +203,12 @@ function Owned({ host, recovery }: { host: Host; recovery: RecoveryActor }) {
       if (cosigner === null || guard === null) return null;
       return (
         <FormingStep
-          plan={{ ...cosigner, ...guard, words: typed }}
+          plan={{
+            ...cosigner,
+            password: guard.password,
+            terms: { dailyLimit: guard.dailyLimit, ...watch },
+            words: typed,
+          }}
           recovery={recovery}
           cosignerHost={state.phase === 'onboarding' ? state.cosignerHost : null}
           onDone={() => {
@@ -189,9 +218,7 @@ function Owned({ host, recovery }: { host: Host; recovery: RecoveryActor }) {
           onStop={(failure) => {
             forget();
             setStopped(failure);
-            setStep(
-              failure?.code === 'WeakPassword' ? 'password' : failure === null ? 'welcome' : 'cosigner',
-            );
+            setStep(failure === null ? 'welcome' : (STEP_OF[failure.code] ?? 'cosigner'));
           }}
         />
       );

@@ -63,7 +63,7 @@ export function PasswordStep({
           </button>
           <span class="spacer" />
           <button type="button" id="continue" class="btn btn--primary" onClick={next}>
-            Continue to the words
+            Continue
           </button>
         </>
       }

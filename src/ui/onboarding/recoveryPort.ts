@@ -3,6 +3,7 @@
  * mounts both, hands it in. Messages are opaque bytes signed by recovery's host key; the screens only carry them.
  */
 import type { Network } from '../../protocol/networks.ts';
+import type { KeygenTerms } from '../../protocol/terms.ts';
 
 export interface RecoveryActor {
   /** Twelve fresh BIP-39 words. */
@@ -12,9 +13,9 @@ export interface RecoveryActor {
   checkWord(word: string): 'ok' | 'prefix' | 'unknown';
   /**
    * Derives recovery's keys from the words as they were typed back and opens a new session. Answers the hello. `BadWords`.
-   * A key with another first policy than that of `dailyLimit` (sats) is never certified: `TranscriptMismatch`.
+   * A key with another first policy than that of `terms` is never certified: `TranscriptMismatch`.
    */
-  begin(words: string[], network: Network, dailyLimit: bigint): Promise<Uint8Array>;
+  begin(words: string[], network: Network, terms: KeygenTerms): Promise<Uint8Array>;
   round1(hellos: Uint8Array[]): Promise<Uint8Array>;
   round2(round1s: Uint8Array[]): Promise<Uint8Array>;
   certify(round2s: Uint8Array[]): Promise<Uint8Array>;
