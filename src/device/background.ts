@@ -10,6 +10,7 @@ import { openDatabase } from './database.ts';
 import { Device } from './device.ts';
 import type { Environment, SessionStore, Socket } from './environment.ts';
 import { openGenerations, sessionOf } from './generations.ts';
+import type { Succession } from './handlers/subject.ts';
 import type { Generation } from './port.ts';
 import { PortServer } from './portServer.ts';
 
@@ -60,23 +61,36 @@ class Home {
   }
 
   async #wake(): Promise<Device> {
-    const { generations, signer } = this.#homes;
-    const name = (await generations).databaseOf(this.#generation);
+    const { signer } = this.#homes;
+    const generations = await this.#homes.generations;
+    const name = generations.databaseOf(this.#generation);
     ensure(name !== null, 'NoWallet');
     const [db, loaded] = await Promise.all([openDatabase(name), signer]);
     return Device.wake({
       db,
       env: { ...environment, session: sessionOf(session, name) },
       signer: loaded,
-      generations: {
-        successor: async () => (await this.#homes.next.device()).certificate(),
-        succeed: () => this.#homes.succeed(),
-      },
+      generations: this.#succession(generations.hasFormer),
       emit: (event) => {
         this.server.push(event);
         void this.checkAutoLock();
       },
     });
+  }
+
+  #succession(hasFormer: boolean): Succession {
+    const inUse = () => ensure(this.#generation === 'current', 'NoWallet', { detail: 'not in use' });
+    return {
+      hasFormer,
+      successor: async () => {
+        inUse();
+        return (await this.#homes.next.device()).certificate();
+      },
+      succeed: async () => {
+        inUse();
+        await this.#homes.succeed();
+      },
+    };
   }
 
   /** A sleeping one that was left unlocked has its alarm standing. */

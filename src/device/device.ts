@@ -7,11 +7,13 @@ import { type ErrorCode, ensure, HoarfrostError, isHoarfrostError } from '../pro
 import { AutoLock } from './autoLock.ts';
 import { Channel } from './channel.ts';
 import { Birth } from './handlers/birth.ts';
+import { offlineHandlers } from './handlers/offline.ts';
 import { paymentHandlers } from './handlers/payments.ts';
 import type { Caller, DeviceParts, Handlers, Inside, Open } from './handlers/subject.ts';
 import { sweepHandlers } from './handlers/sweep.ts';
 import { vaultHandlers } from './handlers/vault.ts';
 import { walletHandlers } from './handlers/wallet.ts';
+import { OfflineSigning } from './offline.ts';
 import { Payments, progressOf } from './payments.ts';
 import type { DeviceState, PortMethod, PortMethods, ThreeShares } from './port.ts';
 import { remoteChain } from './remoteChain.ts';
@@ -44,6 +46,7 @@ export class Device {
       ...vaultHandlers(inside, this.#autoLock),
       ...walletHandlers(inside),
       ...paymentHandlers(inside),
+      ...offlineHandlers(inside),
       ...sweepHandlers(inside),
     };
   }
@@ -87,7 +90,9 @@ export class Device {
   /** Whether the worker should be kept alive: money or a key is on its way. */
   get busy(): boolean {
     const drafted = this.#pages > 0 && this.#open?.payments.rows.some((row) => row.state === 'requested');
-    return this.#birth.busy || this.#open?.payments.busy === true || drafted === true;
+    const asked = this.#pages > 0 && this.#open?.offline.waiting;
+    const working = this.#birth.busy || this.#open?.payments.busy;
+    return working === true || drafted === true || asked === true;
   }
 
   pageOpened(): void {
@@ -110,6 +115,7 @@ export class Device {
     this.#vault?.lock();
     this.#vault = null;
     this.#open?.payments.stop();
+    this.#open?.offline.drop();
     this.#open?.channel.close();
     this.#open = null;
     await this.#autoLock.end();
@@ -137,6 +143,8 @@ export class Device {
       shares: shares('lit', this.#away ? 'away' : 'lit', 'rest'),
       wallet: {
         ...walletView(wallet, payments.rows, this.#autoLock.minutes),
+        hasFormer: this.#parts.generations.hasFormer,
+        lastDrill: (await this.#parts.db.get('drill', 'drill'))?.at ?? null,
         sweeping: (await this.#parts.db.get('sweep', 'sweep')) !== null,
       },
     };
@@ -236,7 +244,8 @@ export class Device {
         channel.close();
         return;
       }
-      this.#open = { vault, wallet, channel, chain, payments };
+      const offline = new OfflineSigning({ env, signer, vault, wallet });
+      this.#open = { vault, wallet, channel, chain, payments, offline };
       channel.stay(this.#pages > 0);
       payments.resume();
     }
@@ -291,6 +300,10 @@ const ACTIVITY: ReadonlySet<PortMethod> = new Set<PortMethod>([
   'discard',
   'descriptor',
   'activityDetail',
+  'offlineRequest',
+  'offlineFinish',
+  'drillRequest',
+  'drillFinish',
 ]);
 
 const AWAY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([

@@ -16,6 +16,7 @@ const NAME = 'hoarfrost-generations';
 const OFFSET: Record<Generation, number> = { former: -1, current: 0, next: 1 };
 
 export interface Generations {
+  readonly hasFormer: boolean;
   /** The name of its database, or null for a former one where there was none. */
   databaseOf(generation: Generation): string | null;
   /** The next one is the current one from here on; durable when it resolves. */
@@ -31,6 +32,9 @@ export async function openGenerations(): Promise<Generations> {
   let inUse = (await db.get('inUse', 'inUse')) ?? 0;
   ensure(Number.isSafeInteger(inUse) && inUse >= 0, 'VaultDamaged', { detail: 'generation' });
   return {
+    get hasFormer() {
+      return inUse > 0;
+    },
     databaseOf(generation) {
       const number = inUse + OFFSET[generation];
       if (number < 0) return null;

@@ -39,7 +39,7 @@ export function walletView(
   wallet: Wallet,
   payments: readonly PaymentRecord[],
   autoLockMinutes: number,
-): Omit<WalletView, 'sweeping'> {
+): Omit<WalletView, 'sweeping' | 'hasFormer'> {
   const { host, port } = wallet.cosigner;
   return {
     network: wallet.key.network,

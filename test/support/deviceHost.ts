@@ -113,6 +113,7 @@ export interface Death {
 }
 
 const NO_SUCCESSOR: Succession = {
+  hasFormer: false,
   successor: () => Promise.reject(new HoarfrostError('NoWallet')),
   succeed: () => Promise.reject(new HoarfrostError('NoWallet')),
 };

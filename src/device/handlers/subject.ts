@@ -4,10 +4,11 @@
  */
 import type { ChainSource } from '../../chain/source.ts';
 import type { Secret } from '../../crypto/secret.ts';
-import type { Signer } from '../../crypto/signer.ts';
+import type { SignerModule } from '../../crypto/signer.ts';
 import type { Channel } from '../channel.ts';
 import type { Database } from '../database.ts';
 import type { Environment } from '../environment.ts';
+import type { OfflineSigning } from '../offline.ts';
 import type { Payments } from '../payments.ts';
 import type { PortEvent, PortMethod, PortMethods } from '../port.ts';
 import type { Vault } from '../vault.ts';
@@ -16,8 +17,9 @@ import type { Wallet } from '../wallet.ts';
 /** Which open page asks: only the one that started a keygen may go on with it. */
 export type Caller = object;
 
-/** The wallet that a sweep moves to, which lives beside this one. */
+/** The wallet that a sweep moves to, which lives beside this one. Only the one in use has a successor: `NoWallet` from others. */
 export interface Succession {
+  readonly hasFormer: boolean;
   /** The certificate of the next wallet: `NoWallet`, `Pending`, or `Locked` if it is not open. */
   successor(): Promise<Uint8Array<ArrayBuffer>>;
   /** Makes the next wallet the one in use; this device and all its pages end. */
@@ -27,7 +29,7 @@ export interface Succession {
 export interface DeviceParts {
   readonly db: Database;
   readonly env: Environment;
-  readonly signer: Signer;
+  readonly signer: SignerModule;
   readonly generations: Succession;
   emit(event: PortEvent): void;
 }
@@ -39,6 +41,7 @@ export interface Open {
   readonly channel: Channel;
   readonly chain: ChainSource;
   readonly payments: Payments;
+  readonly offline: OfflineSigning;
 }
 
 export interface Inside {

@@ -24,6 +24,7 @@ export function Home({
   onReceive,
   onSend,
   onActivity,
+  onSweep,
   onOpen,
 }: {
   shares: ThreeShares;
@@ -33,6 +34,7 @@ export function Home({
   onReceive: () => void;
   onSend: () => void;
   onActivity: () => void;
+  onSweep: () => void;
   onOpen: (id: string) => void;
 }) {
   const lock = useCall('lock');
@@ -104,6 +106,14 @@ export function Home({
           </button>
         </div>
         <Health shares={shares} />
+        {wallet.sweeping && (
+          <Notice tone="info" icon="out">
+            <b>The coins move to a new key.</b>{' '}
+            <button type="button" class="link" onClick={onSweep}>
+              See how far it is
+            </button>
+          </Notice>
+        )}
         {failure !== null ? (
           <FailureNotice failure={failure} onRetry={() => void refresh.run(null)} />
         ) : (

@@ -16,6 +16,7 @@ import { Review } from './review.tsx';
 import { emptyForm, Send } from './send.tsx';
 import { Mismatch, Sending } from './sending.tsx';
 import { Settings } from './settings.tsx';
+import { Sweep } from './sweep.tsx';
 import { Unlock } from './unlock.tsx';
 
 export function Popup({ client, host }: { client: DeviceClient; host: Host }) {
@@ -35,6 +36,13 @@ function Phase({ host }: { host: Host }) {
       {link === 'lost' && (
         <Notice tone="caution" icon="refresh">
           <b>The wallet’s background does not answer.</b> Your money is safe. Trying again.
+        </Notice>
+      )}
+      {host.generation !== 'current' && (
+        <Notice tone="info" icon="info">
+          {host.generation === 'next'
+            ? 'This is the new key. It is in use once the coins have moved.'
+            : 'This is the key before the one in use. Coins that still come to it can be moved too.'}
         </Notice>
       )}
       <Screen state={state} host={host} />
@@ -122,6 +130,7 @@ type Route =
   | { at: 'review'; review: ReviewView; presets: FeePresets | null }
   | { at: 'sending'; review: ReviewView }
   | { at: 'mismatch' }
+  | { at: 'sweep' }
   | { at: 'detail'; id: string; from: 'home' | 'activity' };
 
 function Wallet({ state, host }: { state: Extract<DeviceState, { phase: 'unlocked' }>; host: Host }) {
@@ -151,6 +160,7 @@ function Wallet({ state, host }: { state: Extract<DeviceState, { phase: 'unlocke
               onReceive={() => go({ at: 'receive' })}
               onSend={() => go({ at: 'send' })}
               onActivity={() => go({ at: 'activity' })}
+              onSweep={() => go({ at: 'sweep' })}
               onOpen={(id) => go({ at: 'detail', id, from: 'home' })}
             />
           )}
@@ -160,7 +170,9 @@ function Wallet({ state, host }: { state: Extract<DeviceState, { phase: 'unlocke
               onOpen={(id) => go({ at: 'detail', id, from: 'activity' })}
             />
           )}
-          {route.at === 'settings' && <Settings {...{ shares, wallet }} version={host.version} />}
+          {route.at === 'settings' && (
+            <Settings {...{ shares, wallet, host }} onSweep={() => go({ at: 'sweep' })} />
+          )}
           <Nav at={route.at} onGo={(place) => go({ at: place })} />
         </>
       );
@@ -197,6 +209,14 @@ function Wallet({ state, host }: { state: Extract<DeviceState, { phase: 'unlocke
           onHome={home}
           onDetail={() => go({ at: 'detail', id: route.review.request, from: 'home' })}
           onReview={() => go({ at: 'review', review: route.review, presets: null })}
+        />
+      );
+    case 'sweep':
+      return (
+        <Sweep
+          {...{ wallet, host }}
+          onBack={home}
+          onReview={(review, presets) => go({ at: 'review', review, presets })}
         />
       );
     case 'mismatch':

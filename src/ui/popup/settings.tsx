@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ThreeShares, WalletView } from '../../device/port.ts';
 import { useCall } from '../device.tsx';
+import type { Host } from '../extensionHost.ts';
 import { NETWORK_NAMES } from '../networkNames.ts';
 import { CopyButton, Segmented } from '../parts/controls.tsx';
 import { Crystal } from '../parts/crystal.tsx';
@@ -21,11 +22,13 @@ const THEMES = [
 export function Settings({
   shares,
   wallet,
-  version,
+  host,
+  onSweep,
 }: {
   shares: ThreeShares;
   wallet: WalletView;
-  version: string;
+  host: Host;
+  onSweep: () => void;
 }) {
   const [theme, chooseTheme] = useState<Theme>(readTheme);
   const lock = useCall('lock');
@@ -34,7 +37,7 @@ export function Settings({
   return (
     <>
       <MainBar shares={shares} title="Settings">
-        <span class="caption">Version {version}</span>
+        <span class="caption">Version {host.version}</span>
       </MainBar>
       <main class="screen screen--snug">
         <div class="card card--flush list">
@@ -97,6 +100,7 @@ export function Settings({
           </div>
         </div>
         {autoLock.error !== null && <FailureNotice failure={autoLock.error} />}
+        <NewKey {...{ wallet, host, onSweep }} />
         <Descriptor network={NETWORK_NAMES[wallet.network]} />
         <button type="button" class="btn btn--second" onClick={() => void lock.run(null)}>
           <Icon name="lock" /> Lock now
@@ -104,6 +108,29 @@ export function Settings({
         {lock.error !== null && <FailureNotice failure={lock.error} />}
       </main>
     </>
+  );
+}
+
+/** The way to another key, and back to look at the one before. */
+function NewKey({ wallet, host, onSweep }: { wallet: WalletView; host: Host; onSweep: () => void }) {
+  if (host.generation !== 'current' && !wallet.sweeping) return null;
+  return (
+    <div class="card stack stack--2">
+      <h2 class="label">The key itself</h2>
+      <p class="small">
+        {wallet.sweeping
+          ? 'Its coins move to a new key.'
+          : 'If your words may have been seen, or the cosigner is no longer yours to trust, move every coin to a fresh key.'}
+      </p>
+      <button type="button" class="btn btn--second btn--sm" onClick={onSweep}>
+        {wallet.sweeping ? 'See how far it is' : 'Move to a new key'}
+      </button>
+      {host.generation === 'current' && wallet.hasFormer && (
+        <button type="button" class="link" onClick={() => host.openWallet('former')}>
+          Open the key before this one
+        </button>
+      )}
+    </div>
   );
 }
 
