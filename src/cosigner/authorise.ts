@@ -41,7 +41,7 @@ export type Authorised =
 export async function evaluate(cosigner: Cosigner, id: Bytes, psbt: Bytes): Promise<Answer> {
   const { store, wallets, policies } = cosigner;
   return store.viewWallet(id, async (view) => {
-    const wallet = wallets.read(cosigner, view.wallet);
+    const wallet = await wallets.read(cosigner, view);
     const policy = await policies.inForce(cosigner, view, wallet);
     const { summary, digest } = readPsbt(wallet, view.wallet, psbt);
     const { verdict } = await judge(view, policy, summary, await decisionTime(cosigner, view));
@@ -113,7 +113,7 @@ export async function authorise(
 export async function policyInForce(cosigner: Cosigner, id: Bytes): Promise<Answer> {
   const { store, wallets, policies } = cosigner;
   return store.viewWallet(id, async (view) => {
-    const policy = await policies.inForce(cosigner, view, wallets.read(cosigner, view.wallet));
+    const policy = await policies.inForce(cosigner, view, await wallets.read(cosigner, view));
     const spentInWindows = await chargedInWindows(view, policy, await decisionTime(cosigner, view));
     return { kind: 'policy', document: encodePolicy(policy), spentInWindows };
   });

@@ -83,7 +83,7 @@ export async function cancelHold(cosigner: Cosigner, id: Bytes, ticket: Bytes): 
       equalVar(decode(holdRecord, body).ticket, ticket),
     );
     if (held === undefined) throw new HoarfrostError('SessionUnknown');
-    const { version } = await policies.inForce(cosigner, tx, wallets.read(cosigner, tx.wallet));
+    const { version } = await policies.inForce(cosigner, tx, await wallets.read(cosigner, tx));
     await tx.deleteRecord('hold', held.key);
     const given = await appendReceipt(cosigner, tx, {
       spend: held.key,

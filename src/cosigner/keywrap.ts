@@ -1,7 +1,7 @@
 /**
- * Envelope encryption of shares: each wallet and epoch has a key of its own, kept outside the database and its backups,
- * so that destroying the key destroys the share in every copy (DESIGN sections 5 and 7). The sealed share names its
- * wallet and epoch in the AAD.
+ * Envelope encryption of shares: each sealed share has a key of its own, kept outside the database and its backups, so that
+ * destroying the key destroys the share in every copy (DESIGN sections 5 and 7). The sealed share begins with the random
+ * name of its key, so that two tries at one epoch never write over each other's, and names wallet and epoch in the AAD.
  */
 import { mkdir, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,27 +15,39 @@ import { readKeyFile, syncFolder, writeKeyFile } from './keyFile.ts';
 import type { Bytes } from './store.ts';
 
 export interface KeyWrap {
-  /** Makes the epoch's key, which is durable when this resolves, and seals the share under it. Once an epoch. */
-  seal(wallet: Bytes, epoch: number, share: Secret): Promise<Bytes>;
+  /** For a key that is to be made. */
+  newName(): Bytes;
+  /** Makes a key of that name, which is durable when this resolves, and seals the share under it. */
+  seal(wallet: Bytes, epoch: number, share: Secret, name?: Bytes): Promise<Bytes>;
   /** `ShareUnrecoverable` if the key is gone or does not fit. The caller wipes the share. */
   open(wallet: Bytes, epoch: number, sealed: Bytes): Promise<Secret>;
-  /** Safe to repeat. */
-  destroy(wallet: Bytes, epoch: number): Promise<void>;
+  /** Of the key of that name (`keyName`). Safe to repeat. */
+  destroy(wallet: Bytes, name: Bytes): Promise<void>;
   /** Health probe. */
   check(): Promise<void>;
+}
+
+const NAME = 16;
+
+/** Of the key that a share was sealed under: 16 bytes. */
+export function keyName(sealed: Bytes): Bytes {
+  return sealed.slice(0, NAME);
 }
 
 /** One file a key in `folder`. */
 export async function openKeyFolder(folder: string, random: Random): Promise<KeyWrap> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const pathOf = (wallet: Bytes, epoch: number) => join(folder, `${bytesToHex(wallet)}-${epoch}.key`);
+  const pathOf = (wallet: Bytes, name: Bytes) =>
+    join(folder, `${bytesToHex(wallet)}-${bytesToHex(name)}.key`);
 
   return {
-    async seal(wallet, epoch, share) {
+    newName: () => random(NAME),
+
+    async seal(wallet, epoch, share, name = random(NAME)) {
       const raw = Secret.own(random(32));
       try {
-        await writeKeyFile(pathOf(wallet, epoch), raw);
-        return await aeadSeal(await importAeadKey(raw), share, aad(wallet, epoch), random);
+        await writeKeyFile(pathOf(wallet, name), raw);
+        return concat(name, await aeadSeal(await importAeadKey(raw), share, aad(wallet, epoch), random));
       } catch (cause) {
         throw new HoarfrostError('StoreUnavailable', { detail: 'key store', cause });
       } finally {
@@ -46,8 +58,9 @@ export async function openKeyFolder(folder: string, random: Random): Promise<Key
     async open(wallet, epoch, sealed) {
       let raw: Secret | null = null;
       try {
-        raw = await readKeyFile(pathOf(wallet, epoch));
-        if (raw !== null) return await aeadOpen(await importAeadKey(raw), sealed, aad(wallet, epoch));
+        raw = await readKeyFile(pathOf(wallet, keyName(sealed)));
+        if (raw !== null)
+          return await aeadOpen(await importAeadKey(raw), sealed.slice(NAME), aad(wallet, epoch));
       } catch (cause) {
         throw new HoarfrostError('ShareUnrecoverable', { cause });
       } finally {
@@ -56,10 +69,10 @@ export async function openKeyFolder(folder: string, random: Random): Promise<Key
       throw new HoarfrostError('ShareUnrecoverable', { detail: 'no key' });
     },
 
-    async destroy(wallet, epoch) {
+    async destroy(wallet, name) {
       try {
-        await overwrite(pathOf(wallet, epoch));
-        await unlink(pathOf(wallet, epoch));
+        await overwrite(pathOf(wallet, name));
+        await unlink(pathOf(wallet, name));
         await syncFolder(folder);
       } catch (cause) {
         if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return;

@@ -18,6 +18,7 @@ import {
 } from './config.ts';
 import type { Cosigner } from './cosigner.ts';
 import { checkDeployment, reportLines } from './doctor.ts';
+import { destroyDoomed } from './epochKeys.ts';
 import { type Identity, identityName, openIdentity } from './identity.ts';
 import { openKeyFolder } from './keywrap.ts';
 import { Limiter, USUAL_LIMITS } from './limits.ts';
@@ -30,6 +31,8 @@ import type { Store } from './store.ts';
 import { openStore } from './stores/open.ts';
 import { issueToken, OPEN_TOKEN, pairingUri, TokenUse } from './tokens.ts';
 import { Wallets } from './wallet.ts';
+
+const DESTROY_AGAIN_MS = 10 * 60_000;
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
@@ -136,6 +139,8 @@ async function serve(config: Config, settings: ServeConfig): Promise<void> {
     listener.notify({ kind: 'chain', height });
   });
 
+  void destroyDoomed(cosigner);
+  const destroying = setInterval(() => void destroyDoomed(cosigner), DESTROY_AGAIN_MS);
   const metricsServer =
     settings.metrics === null ? null : await serveMetrics(cosigner, listener, clock, settings.metrics);
   let stopping = false;
@@ -144,6 +149,7 @@ async function serve(config: Config, settings: ServeConfig): Promise<void> {
     stopping = true;
     log.info('stopping', { signal });
     stopWatching();
+    clearInterval(destroying);
     await listener.drain();
     metricsServer?.close();
     cosigner.chain.close();

@@ -13,7 +13,7 @@ import { type Answer, receiptBody } from '../protocol/messages.ts';
 import type { Cosigner } from './cosigner.ts';
 import { appendReceipt, decisionTime, limitDecisions, limitRefusals } from './receipts.ts';
 import type { Bytes, StoredRecord, WalletView } from './store.ts';
-import type { Wallet } from './wallet.ts';
+import { deviceShareKey, type Wallet } from './wallet.ts';
 
 const CACHED = 1000;
 /** Versions of one wallet; beyond them it may only be tightened, which is never refused. */
@@ -49,7 +49,7 @@ export class Policies {
       verified = i + 1;
     }
     for (const { key, body } of records.slice(verified)) {
-      policy = nextPolicy(signer.schnorrVerify, keysOf(wallet), policy, decode(signedPolicy, body));
+      policy = nextPolicy(signer.schnorrVerify, keysEver(wallet), policy, decode(signedPolicy, body));
       ensure(equalVar(key, keyOf(policy.version)), 'WrongVersion', { detail: 'policy' });
     }
     if (verified < records.length) {
@@ -67,11 +67,11 @@ export async function changePolicy(cosigner: Cosigner, id: Bytes, signed: Bytes)
     const at = await decisionTime(cosigner, tx);
     await limitDecisions(cosigner, tx, at);
     await limitRefusals(cosigner, tx, at);
-    const wallet = wallets.read(cosigner, tx.wallet);
+    const wallet = await wallets.read(cosigner, tx);
     const previous = await policies.inForce(cosigner, tx, wallet);
     const change = decode(signedPolicy, signed);
-    const next = nextPolicy(signer.schnorrVerify, keysOf(wallet), previous, change);
     ensure(change.device === null || change.epoch === tx.wallet.epoch, 'EpochStale');
+    const next = nextPolicy(signer.schnorrVerify, keysNow(wallet), previous, change);
     const tightens = change.recovery === null && change.ceremony === null;
     ensure(tightens || next.frozen || next.version <= VERSIONS_MAX, 'TooLarge', {
       detail: 'policy versions',
@@ -89,13 +89,26 @@ export async function changePolicy(cosigner: Cosigner, id: Bytes, signed: Bytes)
   return { kind: 'done', receipt };
 }
 
-function keysOf({ keys, deviceShareKey }: Wallet): PolicyKeys {
+/** Whose signatures make a version now. */
+function keysNow({ epoch }: Wallet): PolicyKeys {
   return {
-    wallet: keys.wallet,
-    // A later epoch's verifying share follows from its record (DESIGN section 5).
-    device: (epoch) => (epoch === 0 ? deviceShareKey.subarray(1) : null),
-    recovery: keys.hostKeys[2],
-    cosigner: keys.hostKeys[1],
+    wallet: epoch.wallet,
+    device: (number) => (number === epoch.number ? deviceShareKey(epoch) : null),
+    recovery: [epoch.hostKeys[2]],
+    cosigner: [epoch.hostKeys[1]],
+  };
+}
+
+/** Whose signatures may stand under a version that was accepted in its time: holders change, versions stay. */
+function keysEver({ epochs, epoch }: Wallet): PolicyKeys {
+  return {
+    wallet: epoch.wallet,
+    device(number) {
+      const then = epochs.find((each) => each.number === number);
+      return then === undefined ? null : deviceShareKey(then);
+    },
+    recovery: epochs.map(({ hostKeys }) => hostKeys[2]),
+    cosigner: epochs.map(({ hostKeys }) => hostKeys[1]),
   };
 }
 

@@ -14,6 +14,7 @@ import { cancelHold, holdsOf } from './holds.ts';
 import { fetchCertificate, Keygen } from './keygen.ts';
 import { changePolicy } from './policies.ts';
 import { receiptsFrom } from './receipts.ts';
+import { Refresh, refreshDone, refreshStatus, testSign } from './refresh.ts';
 import { sign } from './sign.ts';
 import type { Bytes } from './store.ts';
 import { WalletChain } from './walletChain.ts';
@@ -32,6 +33,12 @@ const EXTRA_COST: Partial<Record<Request['kind'], number>> = {
   scan: 4,
   transaction: 2,
   broadcast: 4,
+  refreshOpen: 4,
+  refreshReveal: 2,
+  refreshCertify: 4,
+  refreshStatus: 4,
+  testSign: 2,
+  refreshDone: 2,
 };
 
 export class Session {
@@ -40,6 +47,7 @@ export class Session {
   readonly #handshakeHash: Bytes;
   readonly #address: string;
   readonly #keygen: Keygen;
+  readonly #refresh: Refresh;
   readonly #chain: WalletChain;
   #greeted = false;
   #wallet: Bytes | null = null;
@@ -50,6 +58,7 @@ export class Session {
     this.#handshakeHash = peer.handshakeHash;
     this.#address = peer.address;
     this.#keygen = new Keygen(cosigner, peer.deviceKey);
+    this.#refresh = new Refresh(cosigner);
     this.#chain = new WalletChain(cosigner);
   }
 
@@ -112,6 +121,18 @@ export class Session {
         return holdsOf(this.#cosigner, this.#own());
       case 'cancelHold':
         return cancelHold(this.#cosigner, this.#own(), request.ticket);
+      case 'refreshOpen':
+        return { kind: 'party', message: await this.#refresh.open(this.#own(), request.message) };
+      case 'refreshReveal':
+        return { kind: 'party', message: await this.#refresh.reveal(request.message) };
+      case 'refreshCertify':
+        return { kind: 'party', message: await this.#refresh.certify(this.#own(), request.message) };
+      case 'refreshStatus':
+        return refreshStatus(this.#cosigner, this.#own(), request.session);
+      case 'testSign':
+        return testSign(this.#cosigner, this.#own(), this.#handshakeHash, request);
+      case 'refreshDone':
+        return refreshDone(this.#cosigner, this.#own(), request);
       default:
         return unreachable(request);
     }
@@ -120,6 +141,7 @@ export class Session {
   /** The connection is gone, and with it what lived in its memory. */
   end(): void {
     this.#keygen.drop();
+    this.#refresh.drop();
   }
 
   async #hello(request: Extract<Request, { kind: 'hello' }>): Promise<Answer> {
@@ -131,13 +153,14 @@ export class Session {
     this.#wallet = await store.walletOfDevice(this.#deviceKey);
     const ledger = await store.ledger();
     const common = { kind: 'hello', version: PROTOCOL_VERSION, ledger, time: clock.now() } as const;
-    if (this.#wallet === null) return { ...common, enrolled: false, epoch: 0, policyVersion: 0 };
-    const { epoch, version } = await store.viewWallet(this.#wallet, async (view) => {
-      const wallet = wallets.read(this.#cosigner, view.wallet);
-      const policy = await policies.inForce(this.#cosigner, view, wallet);
-      return { epoch: view.wallet.epoch, version: policy.version };
+    if (this.#wallet === null)
+      return { ...common, enrolled: false, epoch: 0, head: new Uint8Array(32), policyVersion: 0 };
+    return store.viewWallet(this.#wallet, async (view) => {
+      const wallet = await wallets.read(this.#cosigner, view);
+      const { version } = await policies.inForce(this.#cosigner, view, wallet);
+      const { number, head } = wallet.epoch;
+      return { ...common, enrolled: true, epoch: number, head, policyVersion: version };
     });
-    return { ...common, enrolled: true, epoch, policyVersion: version };
   }
 
   /** Anybody can make a device key: until one has a wallet, its address answers for it. */

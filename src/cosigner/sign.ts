@@ -3,14 +3,16 @@
  * nonce outlives the call, and nothing is ever computed twice for one attempt.
  */
 
+import type { Epoch } from '../frost/epoch.ts';
 import { signProofHash, signRequestHash } from '../frost/proofs.ts';
 import { answerAll } from '../frost/signing.ts';
 import { decode, encode } from '../protocol/codec.ts';
-import { ensure } from '../protocol/errors.ts';
+import { ensure, HoarfrostError } from '../protocol/errors.ts';
 import { type Answer, answer, type Request, signBody } from '../protocol/messages.ts';
 import { authorise } from './authorise.ts';
 import type { Cosigner } from './cosigner.ts';
 import type { Bytes } from './store.ts';
+import { deviceShareKey } from './wallet.ts';
 
 /** `Unauthorised` without a proof by share 1 on this very connection, before anything else is looked at. */
 export async function sign(
@@ -19,18 +21,23 @@ export async function sign(
   handshakeHash: Bytes,
   { body, proof }: Extract<Request, { kind: 'sign' }>,
 ): Promise<Answer> {
-  const { store, wallets, keyWrap, signer, random } = cosigner;
-  const { record, sealed } = await store.viewWallet(id, async (view) => ({
+  const { store, wallets, signer, random } = cosigner;
+  const { record, wallet, sealed } = await store.viewWallet(id, async (view) => ({
     record: view.wallet,
+    wallet: await wallets.read(cosigner, view),
     sealed: await view.sealedShare(),
   }));
-  const wallet = wallets.read(cosigner, record);
-  const key = wallet.deviceShareKey.subarray(1);
-  ensure(signer.schnorrVerify(key, signProofHash(handshakeHash, body), proof), 'Unauthorised', {
-    detail: 'proof',
-  });
+  const proved = signProofHash(handshakeHash, body);
+  const provedIn = (epoch: Epoch) => signer.schnorrVerify(deviceShareKey(epoch), proved, proof);
+  if (!provedIn(wallet.epoch)) {
+    // Who proves a share of before is only left behind.
+    ensure(!wallet.epochs.some(provedIn), 'EpochStale');
+    throw new HoarfrostError('Unauthorised', { detail: 'proof' });
+  }
 
   const asked = decode(signBody, body);
+  ensure(asked.epoch === record.epoch, 'EpochStale');
+
   const request = signRequestHash(body);
   const authorised = await authorise(cosigner, record, wallet, request, asked);
   if (authorised.kind === 'settled') return authorised.answer;
@@ -43,7 +50,7 @@ export async function sign(
     epoch: record.epoch,
   };
   const peer = { id: 1, commitments: asked.commitments } as const;
-  const share = await keyWrap.open(id, record.epoch, sealed);
+  const share = await openShare(cosigner, id, record.epoch, sealed);
   let signed: Answer;
   try {
     const { commitments, shares } = answerAll(signer, 2, share, attempt, inputs, peer, random);
@@ -57,6 +64,20 @@ export async function sign(
   } finally {
     share.wipe();
   }
-  await store.withWallet(id, (tx) => tx.storeAnswer(request, encode(answer, signed)));
+  await store.withWallet(id, async (tx) => {
+    ensure(tx.wallet.epoch === record.epoch, 'EpochStale');
+    await tx.storeAnswer(request, encode(answer, signed));
+  });
   return signed;
+}
+
+/** `EpochStale` rather than a share that is gone, where a refresh came between the ledger and this. */
+async function openShare({ store, keyWrap }: Cosigner, id: Bytes, epoch: number, sealed: Bytes) {
+  try {
+    return await keyWrap.open(id, epoch, sealed);
+  } catch (e) {
+    const now = await store.viewWallet(id, async (view) => view.wallet.epoch);
+    ensure(now === epoch, 'EpochStale');
+    throw e;
+  }
 }

@@ -71,9 +71,10 @@ export interface StoredReceipt {
 
 /**
  * What a record is about: a signed version of the policy, by its number; a payment that waits, by its spend id; a coin that a
- * signature was given for and that the chain has not shown spent, by its outpoint.
+ * signature was given for and that the chain has not shown spent, by its outpoint; a change of the shares, by its place in
+ * their chain; what became of a refresh, by its session; a key that must be destroyed, by its name.
  */
-export type RecordKind = 'policy' | 'hold' | 'unseen';
+export type RecordKind = 'policy' | 'hold' | 'unseen' | 'epoch' | 'refresh' | 'destroy';
 
 /** Small and canonically encoded by whoever keeps it. Keys are unique within wallet and kind. */
 export interface StoredRecord {
@@ -84,6 +85,7 @@ export interface StoredRecord {
 /** One consistent look at one wallet. Outpoints are `txid:vout` in display hex; amounts are sats. */
 export interface WalletView {
   readonly wallet: WalletRecord;
+  /** Of the signing epoch. */
   sealedShare(): Promise<Bytes>;
   attempt(request: Bytes): Promise<AttemptRecord | null>;
   /** Whether any of these commitment pairs was ever asked to be signed with, in this epoch. */
@@ -114,6 +116,10 @@ export interface WalletTx extends WalletView {
   putRecord(kind: RecordKind, key: Bytes, body: Bytes): Promise<void>;
   /** Safe to repeat. */
   deleteRecord(kind: RecordKind, key: Bytes): Promise<void>;
+  /** `epoch` is the signing epoch from here on, and this its share; the one before stays beside it. */
+  beginEpoch(epoch: number, sealedShare: Bytes): Promise<void>;
+  /** Forgets shares and attempts of all epochs before the signing one. Answers those shares, as they were sealed. */
+  dropOldEpochs(): Promise<Bytes[]>;
 }
 
 export interface Store {
@@ -125,6 +131,8 @@ export interface Store {
   withWallet<T>(id: Bytes, work: (tx: WalletTx) => Promise<T>): Promise<T>;
   /** The same look without the lock. */
   viewWallet<T>(id: Bytes, work: (view: WalletView) => Promise<T>): Promise<T>;
+  /** Records of one kind over all wallets, some of them if there are more than `max`. */
+  recordsEverywhere(kind: RecordKind, max: number): Promise<(StoredRecord & { readonly wallet: Bytes })[]>;
   walletOfDevice(deviceKey: Bytes): Promise<Bytes | null>;
   certificateOfSession(session: Bytes): Promise<Bytes | null>;
 

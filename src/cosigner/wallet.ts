@@ -1,54 +1,93 @@
 /**
- * What is known of a wallet, read from its certificate and nowhere else: whoever writes to the database cannot make a key
- * or a policy that the three parties did not sign.
+ * What is known of a wallet, read from its certificate and the certified records after it, and nowhere else: whoever writes
+ * to the database cannot make a key, a policy or an epoch that the parties did not sign.
+ *
+ * A record of kind 'epoch' is one `epochRecord` of protocol/epoch, as this cosigner keeps it, under its place in the chain
+ * (`recordKey`). The wallet's row names the signing epoch; both change in one transaction, or the wallet does not open.
  */
 
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Account } from '../bitcoin/descriptor.ts';
 import { equalVar } from '../crypto/hash.ts';
+import { type Epoch, firstEpoch } from '../frost/epoch.ts';
 import { type KeyRecord, verifyCertificate } from '../frost/keygen.ts';
+import { followRecords } from '../frost/records.ts';
 import { decodePolicy, type Policy } from '../policy/document.ts';
+import { concat } from '../protocol/bytes.ts';
 import { ensure } from '../protocol/errors.ts';
 import type { Cosigner } from './cosigner.ts';
-import type { Bytes, WalletRecord } from './store.ts';
+import type { Bytes, WalletRecord, WalletView } from './store.ts';
 
 export interface Wallet {
+  /** As keygen made them: only what never changes is read from here. */
   readonly keys: KeyRecord;
   readonly account: Account;
-  /** Y1 of the signing epoch: share 1 proves itself under it. */
-  readonly deviceShareKey: Bytes;
+  /** The state after keygen and after each record, oldest first. */
+  readonly epochs: readonly Epoch[];
+  /** The last of them: whose keys and shares hold now. */
+  readonly epoch: Epoch;
   /** What later versions follow (`policies.ts`). */
   readonly firstPolicy: Policy;
 }
 
 const CACHED = 1000;
 
-/** Verifies certificates; remembers which bytes were verified, never which wallet. */
+/** Verifies certificates and records; remembers which bytes were verified, never which wallet. */
 export class Wallets {
   readonly #verified = new Map<string, Wallet>();
 
-  /** Throws `BadCertificate` unless this record's certificate is of this very wallet, network and cosigner. */
-  read({ signer, identity, network }: Cosigner, record: WalletRecord): Wallet {
-    const hash = bytesToHex(sha256(record.certificate));
-    let wallet = this.#verified.get(hash);
+  /**
+   * Throws `BadCertificate` unless the certificate is of this very wallet and network, and this cosigner holds its share by
+   * the last record; `RecordsCorrupt` unless the records lead to the epoch that the row names.
+   */
+  async read(cosigner: Cosigner, view: WalletView): Promise<Wallet> {
+    const records = (await view.records('epoch')).map(({ body }) => body);
+    return this.follow(cosigner, view.wallet, records);
+  }
+
+  /** `read`, from records that the caller has. */
+  follow({ signer, identity, network }: Cosigner, record: WalletRecord, records: readonly Bytes[]): Wallet {
+    const parts = [record.certificate, ...records].map((part) => sha256(part));
+    const name = bytesToHex(concat(...parts));
+    let wallet = this.#verified.get(name);
     if (wallet === undefined) {
-      const keys = verifyCertificate(signer, record.certificate);
-      wallet = {
-        keys,
-        account: { network: keys.network, groupKey: keys.groupKey, chainCode: keys.chainCode, account: 0 },
-        deviceShareKey: keys.verifyingShares[0],
-        firstPolicy: decodePolicy(keys.policy),
-      };
+      wallet = walletOf(signer, record.certificate, records);
       if (this.#verified.size >= CACHED) this.#verified.delete(this.#verified.keys().next().value!);
-      this.#verified.set(hash, wallet);
+      this.#verified.set(name, wallet);
     }
+    const { keys, epoch } = wallet;
     ensure(
-      equalVar(wallet.keys.wallet, record.id) &&
-        equalVar(wallet.keys.hostKeys[1], identity.hostKey) &&
-        wallet.keys.network === network,
+      equalVar(keys.wallet, record.id) &&
+        equalVar(epoch.hostKeys[1], identity.hostKey) &&
+        keys.network === network,
       'BadCertificate',
     );
+    ensure(epoch.number === record.epoch, 'RecordsCorrupt', { detail: `epoch ${record.epoch}` });
     return wallet;
   }
+}
+
+function walletOf(signer: Cosigner['signer'], certificate: Bytes, records: readonly Bytes[]): Wallet {
+  const keys = verifyCertificate(signer, certificate);
+  const epochs = [firstEpoch(signer, keys), ...followRecords(signer, keys, records)];
+  return {
+    keys,
+    account: { network: keys.network, groupKey: keys.groupKey, chainCode: keys.chainCode, account: 0 },
+    epochs,
+    epoch: epochs.at(-1)!,
+    firstPolicy: decodePolicy(keys.policy),
+  };
+}
+
+/** x(Y1): share 1 of that epoch proves itself under it. */
+export function deviceShareKey({ verifyingShares }: Epoch): Uint8Array {
+  return verifyingShares[0].subarray(1);
+}
+
+/** Where the next record of this wallet goes: in byte order as in the chain. */
+export function recordKey({ epochs }: Wallet): Bytes {
+  const key = new Uint8Array(4);
+  new DataView(key.buffer).setUint32(0, epochs.length);
+  return key;
 }

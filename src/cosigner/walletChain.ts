@@ -69,8 +69,11 @@ export class WalletChain {
   /** Also raises the indices below which an output counts as own. */
   async #scan(id: Bytes): Promise<AccountScan> {
     const { store, wallets, chain } = this.#cosigner;
-    const record = await store.viewWallet(id, async (view) => view.wallet);
-    const scan = await chain.scan(wallets.read(this.#cosigner, record).account, record.bornAt);
+    const { record, account } = await store.viewWallet(id, async (view) => ({
+      record: view.wallet,
+      account: (await wallets.read(this.#cosigner, view)).account,
+    }));
+    const scan = await chain.scan(account, record.bornAt);
     if (scan.nextReceive > record.nextReceive || scan.nextChange > record.nextChange) {
       await store.withWallet(id, (tx) => tx.raiseNextIndices(scan.nextReceive, scan.nextChange));
     }

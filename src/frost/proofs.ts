@@ -23,6 +23,11 @@ export function receiptHash(body: Uint8Array): Bytes {
   return taggedHash('hoarfrost/receipt', body);
 }
 
+/** Signed by the cosigner's host key: that refresh never completes, whatever the device certified. */
+export function refreshVoidHash(wallet: Uint8Array, session: Uint8Array): Bytes {
+  return taggedHash('hoarfrost/refresh-void', wallet, session);
+}
+
 /** Signed by the device's host key: what it asks recovery to sign with it. */
 export function offlineRequestHash(body: Uint8Array): Bytes {
   return taggedHash('hoarfrost/offline-request', body);

@@ -30,9 +30,9 @@ export interface PolicyKeys {
   readonly wallet: Uint8Array;
   /** x(Y1) of an epoch, or null for an epoch that never was. */
   readonly device: (epoch: number) => Uint8Array | null;
-  /** Host keys, x-only. */
-  readonly recovery: Uint8Array;
-  readonly cosigner: Uint8Array;
+  /** Host keys, x-only: any of them will do. */
+  readonly recovery: readonly Uint8Array[];
+  readonly cosigner: readonly Uint8Array[];
 }
 
 export type Verify = (key: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
@@ -67,15 +67,13 @@ export function nextPolicy(
   const change = compare(previous, next);
   const hash = policyChangeHash(keys.wallet, previous, next);
   const deviceKey = device === null ? null : keys.device(epoch);
+  const by = (any: readonly Uint8Array[], message: Uint8Array, signature: Uint8Array) =>
+    any.some((key) => verify(key, message, signature));
   const good =
     (device === null || (deviceKey !== null && verify(deviceKey, hash, device))) &&
-    (recovery === null || verify(keys.recovery, hash, recovery)) &&
+    (recovery === null || by(keys.recovery, hash, recovery)) &&
     (ceremony === null ||
-      verify(
-        keys.cosigner,
-        policyCeremonyHash(keys.wallet, previous, next, ceremony.id),
-        ceremony.signature,
-      ));
+      by(keys.cosigner, policyCeremonyHash(keys.wallet, previous, next, ceremony.id), ceremony.signature));
   ensure(good, 'Unauthorised', { detail: 'policy signature' });
   const reaches =
     device !== null

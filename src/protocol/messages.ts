@@ -107,6 +107,17 @@ export const request = union({
   changePolicy: struct({ signed: blob(SIGNED_POLICY_MAX) }),
   holds: struct({}),
   cancelHold: struct({ ticket: bytes(16) }),
+  /** The device begins a new epoch: its three messages of frost/refresh, one after the other on one connection. */
+  refreshOpen: struct({ message: partyMessage }),
+  refreshReveal: struct({ message: partyMessage }),
+  /** The device's new share is durable. The same again, later too, is answered the same. */
+  refreshCertify: struct({ message: partyMessage }),
+  /** After a certify message whose answer was lost: what became of that session, from now on for good. */
+  refreshStatus: struct({ session: hash }),
+  /** One signature share under K0, over the hash that this epoch's test is about (frost/epoch `testSignInput`). */
+  testSign: struct({ epoch: u32, commitment: commitmentPair }),
+  /** The finished test: both sides hold shares of this epoch that fit, and the cosigner destroys the one before. */
+  refreshDone: struct({ epoch: u32, signature: bytes(64) }),
 });
 export type Request = TypeOf<typeof request>;
 
@@ -136,6 +147,8 @@ export const answer = union({
     /** Whether this device's static key belongs to a wallet here. */
     enrolled: bool,
     epoch: u32,
+    /** Of the chain of epoch records, as the cosigner follows it; zeros without a wallet. */
+    head: hash,
     /** Names the cosigner's ledger of attempts; another one after a restore, and what was asked of the old one is void. */
     ledger: bytes(16),
     policyVersion: u32,
@@ -179,6 +192,11 @@ export const answer = union({
   holds: struct({
     holds: list(struct({ ticket: bytes(16), spend: hash, loss: u64, until: time }), HOLDS_MAX),
   }),
+  /** That session never completes: the cosigner's BIP-340 signature over H(`hoarfrost/refresh-void`, wallet, session). */
+  voided: struct({ signature: bytes(64) }),
+  tested: struct({ commitment: commitmentPair, share: bytes(32) }),
+  /** The share before is on its way out for good: its key is destroyed, or about to be. */
+  retired: struct({ epoch: u32 }),
 });
 export type Answer = TypeOf<typeof answer>;
 export type AnswerOf<K extends Answer['kind']> = Extract<Answer, { kind: K }>;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openIdentity } from '../../src/cosigner/identity.ts';
-import { openKeyFolder } from '../../src/cosigner/keywrap.ts';
+import { keyName, openKeyFolder } from '../../src/cosigner/keywrap.ts';
 import { load } from '../../src/crypto/load.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
 import { Secret } from '../../src/crypto/secret.ts';
@@ -44,24 +44,27 @@ describe('key wrap', () => {
     const sealed = await wrap.seal(wallet, 0, share());
     const [name] = readdirSync(folder);
     const key = readFileSync(join(folder, name!));
-    writeFileSync(join(folder, name!.replace(/^(01)+/, '02'.repeat(32))), key, { mode: 0o600 });
+    writeFileSync(join(folder, name!.replace(/^(01){32}/, '02'.repeat(32))), key, { mode: 0o600 });
     await expect(wrap.open(other, 0, sealed)).rejects.toEqual(code('ShareUnrecoverable'));
+    await expect(wrap.open(wallet, 1, sealed)).rejects.toEqual(code('ShareUnrecoverable'));
   });
 
   test('destroying the key destroys the share, and may be repeated', async () => {
     const wrap = await openKeyFolder(folder, systemRandom);
     const sealed = await wrap.seal(wallet, 0, share());
-    await wrap.destroy(wallet, 0);
-    await wrap.destroy(wallet, 0);
+    await wrap.destroy(wallet, keyName(sealed));
+    await wrap.destroy(wallet, keyName(sealed));
     expect(readdirSync(folder)).toEqual([]);
     await expect(wrap.open(wallet, 0, sealed)).rejects.toEqual(code('ShareUnrecoverable'));
   });
 
-  test('an epoch has one key: a second seal fails and leaves the first', async () => {
+  test('a second try at an epoch has a key of its own, and destroying one leaves the other', async () => {
     const wrap = await openKeyFolder(folder, systemRandom);
     const sealed = await wrap.seal(wallet, 0, share());
-    await expect(wrap.seal(wallet, 0, share())).rejects.toEqual(code('StoreUnavailable'));
+    const again = await wrap.seal(wallet, 0, share());
+    await wrap.destroy(wallet, keyName(again));
     expect((await wrap.open(wallet, 0, sealed)).expose()).toEqual(secret);
+    await expect(wrap.open(wallet, 0, again)).rejects.toEqual(code('ShareUnrecoverable'));
     expect(readdirSync(folder)).toHaveLength(1);
   });
 

@@ -93,6 +93,10 @@ export const MIGRATIONS = [
   ) STRICT;
   INSERT INTO cosigner (single) VALUES (1);
   `,
+  // Keys that wait for their destruction are looked for over all wallets.
+  `
+  CREATE INDEX record_to_destroy ON record (kind) WHERE kind = 'destroy';
+  `,
 ] as const;
 
 type Word = 'BYTES' | 'INT' | 'SERIAL' | 'CLUSTERED' | 'STRICT';

@@ -6,9 +6,11 @@ import type {
   Bytes,
   NewAttempt,
   NewWallet,
+  RecordKind,
   Rows,
   Store,
   StoredReceipt,
+  StoredRecord,
   Value,
   WalletRecord,
   WalletTx,
@@ -55,6 +57,19 @@ export class SqlStore implements Store {
 
   viewWallet<T>(id: Bytes, work: (view: WalletView) => Promise<T>): Promise<T> {
     return this.#db.read(async (sql) => work(await openWallet(sql, id, '')));
+  }
+
+  recordsEverywhere(kind: RecordKind, max: number): Promise<(StoredRecord & { readonly wallet: Bytes })[]> {
+    return this.#db.read(async (sql) => {
+      // Said in the statement itself, or a database could not know that the index of this kind will do.
+      const text = `SELECT wallet, key, body FROM record WHERE kind = '${kind}' LIMIT ?`;
+      const rows = await sql.all(text, [max]);
+      return rows.map(({ wallet, key, body }) => ({
+        wallet: bytesOf(wallet),
+        key: bytesOf(key),
+        body: bytesOf(body),
+      }));
+    });
   }
 
   walletOfDevice(deviceKey: Bytes): Promise<Bytes | null> {
@@ -192,8 +207,8 @@ async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> 
   ensure(row !== undefined, 'NotEnrolled');
   const [whole] = await sql.all('SELECT ledger, lost_at FROM cosigner');
   const lostAt = Number(whole!.lost_at);
-  const epoch = Number(row.epoch);
-  const wallet: WalletRecord = {
+  let epoch = Number(row.epoch);
+  let wallet: WalletRecord = {
     id,
     epoch,
     certificate: bytesOf(row.certificate),
@@ -205,7 +220,9 @@ async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> 
   };
 
   return {
-    wallet,
+    get wallet() {
+      return wallet;
+    },
 
     async sealedShare() {
       const found = await one('SELECT sealed FROM share WHERE wallet = ? AND epoch = ?', [id, epoch]);
@@ -279,6 +296,21 @@ async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> 
 
     async deleteRecord(kind, key) {
       await sql.run('DELETE FROM record WHERE wallet = ? AND kind = ? AND key = ?', [id, kind, key]);
+    },
+
+    async beginEpoch(next, sealedShare) {
+      await sql.run('INSERT INTO share (wallet, epoch, sealed) VALUES (?, ?, ?)', [id, next, sealedShare]);
+      await sql.run('UPDATE wallet SET epoch = ? WHERE id = ?', [next, id]);
+      epoch = next;
+      wallet = { ...wallet, epoch };
+    },
+
+    async dropOldEpochs() {
+      const old = 'wallet = ? AND epoch < ?';
+      const shares = await sql.all(`SELECT sealed FROM share WHERE ${old}`, [id, epoch]);
+      for (const table of ['commitment', 'attempt', 'share'])
+        await sql.run(`DELETE FROM ${table} WHERE ${old}`, [id, epoch]);
+      return shares.map(({ sealed }) => bytesOf(sealed));
     },
 
     async insertAttempt({ request, commitments, spend, at }: NewAttempt) {
