@@ -132,7 +132,7 @@ async function ask(
   for (let failures = 0; ; failures++) {
     try {
       const connection = await channel.connection();
-      ensureAlive(env, since);
+      ensureFresh(env, since, NONCE_LIFETIME_MS);
       const proof = await withShare(vault, (share) =>
         Uint8Array.from(
           signer.schnorrSign(share, signProofHash(connection.handshakeHash, body), env.random(32)),
@@ -148,16 +148,20 @@ async function ask(
     } catch (e) {
       if (!mayPass(e)) throw e;
       await channel.pause(e, failures);
-      ensureAlive(env, since);
+      ensureFresh(env, since, NONCE_LIFETIME_MS);
     }
   }
 }
 
 /** Nonces die of age, and of a clock that jumped: the machine may have slept, or been restored from a snapshot. */
-function ensureAlive(env: Environment, since: { now: number; monotonic: number }): void {
+export function ensureFresh(
+  env: Environment,
+  since: { readonly now: number; readonly monotonic: number },
+  lifetimeMs: number,
+): void {
   const age = env.monotonic() - since.monotonic;
   const jump = Math.abs(env.now() - since.now - age);
-  ensure(age < NONCE_LIFETIME_MS && jump < CLOCK_JUMP_MS, 'NonceConsumed', { detail: 'too old' });
+  ensure(age < lifetimeMs && jump < CLOCK_JUMP_MS, 'NonceConsumed', { detail: 'too old' });
 }
 
 /** The cosigner's reading against ours, and its receipt, before any share is looked at. */

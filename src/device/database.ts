@@ -6,6 +6,7 @@ import { type DBSchema, type IDBPDatabase, openDB, type StoreKey, type StoreValu
 import { HoarfrostError } from '../protocol/errors.ts';
 import { withDeadline } from './deadline.ts';
 import type { PendingKey } from './keygen.ts';
+import type { DrillRecord } from './offline.ts';
 import type { PaymentRecord } from './payments.ts';
 import type { SweepRecord } from './sweep.ts';
 import type { VaultRecord } from './vault.ts';
@@ -31,6 +32,8 @@ interface Schema extends DBSchema {
   transactions: { key: string; value: HistoryRecord };
   /** `sweep`: the wallet that the coins move to. */
   sweep: { key: 'sweep'; value: SweepRecord };
+  /** `offline`: the last drill that was verified. */
+  drill: { key: 'drill'; value: DrillRecord };
   /** `device`. */
   settings: { key: 'settings'; value: Settings };
 }
@@ -43,6 +46,7 @@ type StoreName =
   | 'requests'
   | 'transactions'
   | 'sweep'
+  | 'drill'
   | 'settings';
 
 /** One row put, or deleted where `value` is null. */
@@ -73,6 +77,7 @@ const MIGRATIONS: ((db: IDBPDatabase<Schema>) => void)[] = [
   },
   (db) => {
     db.createObjectStore('sweep');
+    db.createObjectStore('drill');
   },
 ];
 

@@ -141,23 +141,30 @@ export class Payments {
     return this.#save({ ...this.get(id), verdict: evaluated.verdict });
   }
 
+  /** A drafted payment, once more looked at before it is signed: `InsufficientFunds`, `MayPayTwice`, as `press`. */
+  drafted(id: string): PaymentRecord {
+    const row = this.get(id);
+    ensure(row.state === 'requested', 'WrongSession', { detail: `payment is ${row.state}` });
+    this.#ensureFree(row);
+    return row;
+  }
+
+  /** A drafted payment that was signed beside the cosigner: durable before anybody sends it. */
+  async keepSigned(id: string, transaction: Bytes): Promise<PaymentRecord> {
+    const row = this.drafted(id);
+    const pressedAt = this.#parts.env.now();
+    const press = await this.#parts.vault.vouch(pressHash({ ...row, pressedAt }));
+    await this.#save({ ...row, state: 'signed', pressedAt, press, transaction, error: null });
+    this.#run(id);
+    return this.get(id);
+  }
+
   /** The press. A second one changes nothing, but for a row that had to ask again. */
   async press(id: string): Promise<PaymentRecord> {
     const row = this.get(id);
     if (row.state === 'requested' || (row.state === 'signed' && !this.#running.has(id))) {
       const state = row.state === 'requested' ? 'pressed' : 'signed';
-      const spends = new Set(row.spends);
-      const rival = this.rows.some(
-        (other) => other.id !== id && isUnderWay(other) && other.spends.some((o) => spends.has(o)),
-      );
-      ensure(!rival, 'InsufficientFunds', { detail: 'coins of another payment' });
-      if (row.state === 'requested') {
-        // Drawn up before that other one was refused.
-        const twice = this.#refused.some(
-          (other) => other.address === row.address && !other.spends.some((o) => spends.has(o)),
-        );
-        ensure(!twice, 'MayPayTwice');
-      }
+      this.#ensureFree(row);
       if (row.pressedAt !== null) await this.#ensurePressed(row);
       const pressedAt = this.#parts.env.now();
       const press = await this.#parts.vault.vouch(pressHash({ ...row, pressedAt }));
@@ -186,6 +193,17 @@ export class Payments {
   /** Resolves when this payment rests; for tests and for the worker's life. */
   async settled(id: string): Promise<void> {
     await this.#running.get(id);
+  }
+
+  /** No other payment has taken its coins in the meantime, and none to the same payee was refused since it was drawn up. */
+  #ensureFree(row: PaymentRecord): void {
+    const spends = new Set(row.spends);
+    const shares = (other: PaymentRecord) => other.spends.some((o) => spends.has(o));
+    const rival = this.rows.some((other) => other.id !== row.id && isUnderWay(other) && shares(other));
+    ensure(!rival, 'InsufficientFunds', { detail: 'coins of another payment' });
+    if (row.state !== 'requested') return;
+    const twice = this.#refused.some((other) => other.address === row.address && !shares(other));
+    ensure(!twice, 'MayPayTwice');
   }
 
   get #refused(): PaymentRecord[] {
