@@ -32,12 +32,10 @@ import { KEYGEN_DEADLINE_MS } from '../protocol/limits.ts';
 import type { Request } from '../protocol/messages.ts';
 import type { NoiseKeyPair } from '../protocol/noise.ts';
 import type { Cosigner } from './cosigner.ts';
+import { beginEnrolment, claimToken, type Enrolment } from './enrolment.ts';
 import type { Bytes } from './store.ts';
-import { OPEN_TOKEN, tokenHash } from './tokens.ts';
 
 const FIRST_EPOCH = 0;
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 
 /** What waits for the device's next message. `own` is the message of ours that answers it. */
 interface Stages {
@@ -49,12 +47,7 @@ type Stage = { [At in keyof Stages]: { at: At } & Stages[At] }[keyof Stages];
 
 interface Running {
   stage: Stage;
-  readonly token: Bytes;
-  /** Enrolled without a token of the operator's: ours is made when it is used. */
-  readonly open: boolean;
-  readonly begunAt: number;
-  /** Gives the token's use back. */
-  readonly release: () => void;
+  readonly enrolment: Enrolment;
   readonly timer: NodeJS.Timeout;
 }
 
@@ -75,14 +68,10 @@ export class Keygen {
   /** Starts anew, whatever ran before. Answers our hello. */
   async hello(request: Extract<Request, { kind: 'keygenHello' }>): Promise<Bytes> {
     this.drop();
-    const { store, clock, tokenUse, signer, identity, network, random } = this.#cosigner;
-    const begunAt = clock.now();
-    const open = this.#isOpen(request.token);
-    const token = open ? random(32) : tokenHash(request.token);
-    await (open ? this.#checkQuota(begunAt) : store.checkToken(token, begunAt));
-    this.#checkDevice(request.device);
-    const release = tokenUse.begin(token);
+    const { signer, identity, network, random } = this.#cosigner;
+    const enrolment = await beginEnrolment(this.#cosigner, request.token);
     try {
+      this.#checkDevice(request.device);
       const [opened, own] = openKeygen(
         signer,
         {
@@ -98,10 +87,10 @@ export class Keygen {
       const [state, next] = keygenRound1(signer, opened, [request.device, own, request.recovery], random);
       const timer = setTimeout(() => this.drop(), KEYGEN_DEADLINE_MS);
       timer.unref();
-      this.#running = { stage: { at: 'round1', state, own: next }, token, open, begunAt, release, timer };
+      this.#running = { stage: { at: 'round1', state, own: next }, enrolment, timer };
       return own;
     } catch (e) {
-      release();
+      enrolment.release();
       throw e;
     }
   }
@@ -128,13 +117,14 @@ export class Keygen {
     ensure(running?.stage.at === 'certify', 'SessionUnknown');
     try {
       const { signer, store, keyWrap, log, metrics } = this.#cosigner;
+      const { enrolment } = running;
       const { state, own } = running.stage;
       const certificate = keygenCertificate(signer, state, [device, own, recovery]);
       const { wallet, session } = verifyCertificate(signer, certificate);
       // The epoch's key first. If the transaction then fails the key stays behind, unused: whether a failed commit
       // truly failed cannot always be known, and destroying the key of a stored share would destroy the share.
       const sealedShare = await keyWrap.seal(wallet, FIRST_EPOCH, state.result.share);
-      if (running.open) await store.addToken(running.token, running.begunAt + KEYGEN_DEADLINE_MS);
+      const token = await claimToken(this.#cosigner, enrolment);
       await store.enrol(
         {
           id: wallet,
@@ -143,9 +133,9 @@ export class Keygen {
           certificate,
           epoch: FIRST_EPOCH,
           sealedShare,
-          begunAt: running.begunAt,
+          begunAt: enrolment.begunAt,
         },
-        running.token,
+        token,
       );
       log.info('wallet enrolled');
       metrics.count('hoarfrost_enrolments_total');
@@ -161,7 +151,7 @@ export class Keygen {
     if (running === undefined) return;
     this.#running = undefined;
     clearTimeout(running.timer);
-    running.release();
+    running.enrolment.release();
     const { stage } = running;
     if (stage.at === 'certify') stage.state.result.share.wipe();
     else dropKeygen(this.#cosigner.signer, stage.state);
@@ -188,20 +178,6 @@ export class Keygen {
       this.drop();
       throw e;
     }
-  }
-
-  #isOpen(token: string): boolean {
-    return token === OPEN_TOKEN && this.#cosigner.limiter.limits.openEnrolments !== null;
-  }
-
-  /** `RateLimited` once today's wallets are made; those under way are not counted, as few of them as may run at once. */
-  async #checkQuota(now: number): Promise<void> {
-    const { store, limiter } = this.#cosigner;
-    const made = await store.enrolledSince(now - DAY_MS);
-    ensure(made < limiter.limits.openEnrolments!, 'RateLimited', {
-      detail: 'enrolments',
-      retryAfterMs: HOUR_MS,
-    });
   }
 
   /** The device's hello must name this very channel, and bring a first policy that can be kept to. */
