@@ -51,12 +51,12 @@ export async function evaluate(cosigner: Cosigner, id: Bytes, psbt: Bytes): Prom
 
 /**
  * Decides a signing request whose proof has been checked. `AttemptBurned`: this very request was let through once and its
- * answer is lost. `AttemptReused`: its commitments belong to another. `EpochStale`, `RateLimited`, and what reading the PSBT throws.
+ * answer is lost. `AttemptReused`: its commitments belong to another. `NotEnrolled` if
+ * `deviceKey` is not the wallet's any more. `EpochStale`, `RateLimited`, and what reading the PSBT throws.
  */
 export async function authorise(
   cosigner: Cosigner,
-  record: WalletRecord,
-  wallet: Wallet,
+  { record, wallet, deviceKey }: { record: WalletRecord; wallet: Wallet; deviceKey: Bytes },
   request: Bytes,
   asked: SignBody,
 ): Promise<Authorised> {
@@ -72,6 +72,7 @@ export async function authorise(
   checkCommitments(cosigner.signer, asked.commitments);
 
   return store.withWallet(record.id, async (tx) => {
+    ensure(equalVar(tx.wallet.deviceKey, deviceKey), 'NotEnrolled', { detail: 'another device' });
     ensure(tx.wallet.epoch === asked.epoch, 'EpochStale');
     // What was answered on a ledger that is lost cannot be looked up: no answer is better than a second one.
     ensure(equalVar(tx.wallet.ledger, asked.ledger), 'AttemptBurned', { detail: 'ledger' });

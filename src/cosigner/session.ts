@@ -15,7 +15,7 @@ import { fetchCertificate, Keygen } from './keygen.ts';
 import { changePolicy } from './policies.ts';
 import { receiptsFrom } from './receipts.ts';
 import { Refresh, refreshDone, refreshStatus, testSign } from './refresh.ts';
-import { sign } from './sign.ts';
+import { type Peer, sign } from './sign.ts';
 import type { Bytes } from './store.ts';
 import { WalletChain } from './walletChain.ts';
 
@@ -43,8 +43,7 @@ const EXTRA_COST: Partial<Record<Request['kind'], number>> = {
 
 export class Session {
   readonly #cosigner: Cosigner;
-  readonly #deviceKey: Bytes;
-  readonly #handshakeHash: Bytes;
+  readonly #peer: Peer;
   readonly #address: string;
   readonly #keygen: Keygen;
   readonly #refresh: Refresh;
@@ -52,10 +51,9 @@ export class Session {
   #greeted = false;
   #wallet: Bytes | null = null;
 
-  constructor(cosigner: Cosigner, peer: { deviceKey: Bytes; handshakeHash: Bytes; address: string }) {
+  constructor(cosigner: Cosigner, peer: Peer & { address: string }) {
     this.#cosigner = cosigner;
-    this.#deviceKey = peer.deviceKey;
-    this.#handshakeHash = peer.handshakeHash;
+    this.#peer = peer;
     this.#address = peer.address;
     this.#keygen = new Keygen(cosigner, peer.deviceKey);
     this.#refresh = new Refresh(cosigner);
@@ -95,44 +93,45 @@ export class Session {
         return { kind: 'certificate', certificate };
       }
       case 'keygenFetch': {
-        const certificate = await fetchCertificate(this.#cosigner, this.#handshakeHash, request);
+        const certificate = await fetchCertificate(this.#cosigner, this.#peer.handshakeHash, request);
         return { kind: 'certificate', certificate };
       }
       case 'evaluate':
-        return evaluate(this.#cosigner, this.#own(), request.psbt);
+        return evaluate(this.#cosigner, await this.#own(), request.psbt);
       case 'sign':
-        return sign(this.#cosigner, this.#own(), this.#handshakeHash, request);
+        ensure(this.#wallet !== null, 'NotEnrolled');
+        return sign(this.#cosigner, this.#wallet, this.#peer, request);
       case 'scan':
-        return this.#chain.scan(this.#own());
+        return this.#chain.scan(await this.#own());
       case 'fees':
-        this.#own();
+        await this.#own();
         return { kind: 'fees', ...(await this.#cosigner.chain.fees()) };
       case 'transaction':
-        return this.#chain.transaction(this.#own(), request.txid);
+        return this.#chain.transaction(await this.#own(), request.txid);
       case 'broadcast':
-        return this.#chain.broadcast(this.#own(), request.transaction);
+        return this.#chain.broadcast(await this.#own(), request.transaction);
       case 'policy':
-        return policyInForce(this.#cosigner, this.#own());
+        return policyInForce(this.#cosigner, await this.#own());
       case 'receipts':
-        return receiptsFrom(this.#cosigner, this.#own(), request.from);
+        return receiptsFrom(this.#cosigner, await this.#own(), request.from);
       case 'changePolicy':
-        return changePolicy(this.#cosigner, this.#own(), request.signed);
+        return changePolicy(this.#cosigner, await this.#own(), request.signed);
       case 'holds':
-        return holdsOf(this.#cosigner, this.#own());
+        return holdsOf(this.#cosigner, await this.#own());
       case 'cancelHold':
-        return cancelHold(this.#cosigner, this.#own(), request.ticket);
+        return cancelHold(this.#cosigner, await this.#own(), request.ticket);
       case 'refreshOpen':
-        return { kind: 'party', message: await this.#refresh.open(this.#own(), request.message) };
+        return { kind: 'party', message: await this.#refresh.open(await this.#own(), request.message) };
       case 'refreshReveal':
         return { kind: 'party', message: await this.#refresh.reveal(request.message) };
       case 'refreshCertify':
-        return { kind: 'party', message: await this.#refresh.certify(this.#own(), request.message) };
+        return { kind: 'party', message: await this.#refresh.certify(await this.#own(), request.message) };
       case 'refreshStatus':
-        return refreshStatus(this.#cosigner, this.#own(), request.session);
+        return refreshStatus(this.#cosigner, await this.#own(), request.session);
       case 'testSign':
-        return testSign(this.#cosigner, this.#own(), this.#handshakeHash, request);
+        return testSign(this.#cosigner, await this.#own(), this.#peer.handshakeHash, request);
       case 'refreshDone':
-        return refreshDone(this.#cosigner, this.#own(), request);
+        return refreshDone(this.#cosigner, await this.#own(), request);
       default:
         return unreachable(request);
     }
@@ -150,7 +149,7 @@ export class Session {
     ensure(request.suite === SUITE, 'WrongSuite');
     ensure(request.network === network, 'WrongNetwork');
     this.#greeted = true;
-    this.#wallet = await store.walletOfDevice(this.#deviceKey);
+    this.#wallet = await store.walletOfDevice(this.#peer.deviceKey);
     const ledger = await store.ledger();
     const common = { kind: 'hello', version: PROTOCOL_VERSION, ledger, time: clock.now() } as const;
     if (this.#wallet === null)
@@ -166,11 +165,13 @@ export class Session {
   /** Anybody can make a device key: until one has a wallet, its address answers for it. */
   #charge(cost: number): void {
     const { devices, strangers } = this.#cosigner.limiter;
-    if (this.enrolled) devices.take(bytesToHex(this.#deviceKey), cost);
+    if (this.enrolled) devices.take(bytesToHex(this.#peer.deviceKey), cost);
     else strangers.take(this.#address, cost);
   }
 
-  #own(): Bytes {
+  /** Looked up each time: another device may have taken the place of this one. Signing looks in its own transaction. */
+  async #own(): Promise<Bytes> {
+    if (this.#wallet !== null) this.#wallet = await this.#cosigner.store.walletOfDevice(this.#peer.deviceKey);
     ensure(this.#wallet !== null, 'NotEnrolled');
     return this.#wallet;
   }

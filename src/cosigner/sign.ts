@@ -14,11 +14,21 @@ import type { Cosigner } from './cosigner.ts';
 import type { Bytes } from './store.ts';
 import { deviceShareKey } from './wallet.ts';
 
-/** `Unauthorised` without a proof by share 1 on this very connection, before anything else is looked at. */
+/** At the other end of a connection. */
+export interface Peer {
+  /** Its authenticated Noise static. */
+  readonly deviceKey: Bytes;
+  readonly handshakeHash: Bytes;
+}
+
+/**
+ * `Unauthorised` without a proof by share 1 on this very connection, before anything else is looked at; `NotEnrolled` if
+ * another device has taken the place of this one.
+ */
 export async function sign(
   cosigner: Cosigner,
   id: Bytes,
-  handshakeHash: Bytes,
+  { deviceKey, handshakeHash }: Peer,
   { body, proof }: Extract<Request, { kind: 'sign' }>,
 ): Promise<Answer> {
   const { store, wallets, signer, random } = cosigner;
@@ -39,7 +49,7 @@ export async function sign(
   ensure(asked.epoch === record.epoch, 'EpochStale');
 
   const request = signRequestHash(body);
-  const authorised = await authorise(cosigner, record, wallet, request, asked);
+  const authorised = await authorise(cosigner, { record, wallet, deviceKey }, request, asked);
   if (authorised.kind === 'settled') return authorised.answer;
 
   const { inputs, digest, receipt } = authorised;

@@ -20,6 +20,8 @@ export interface Rows {
 export interface WalletRecord {
   /** 32 bytes: `KeyRecord.wallet`. */
   readonly id: Bytes;
+  /** Noise static of the device that speaks for it. */
+  readonly deviceKey: Bytes;
   readonly epoch: number;
   /** The keygen certificate: group key, chain code, host keys and first policy come from it, verified. */
   readonly certificate: Bytes;
@@ -116,6 +118,8 @@ export interface WalletTx extends WalletView {
   putRecord(kind: RecordKind, key: Bytes, body: Bytes): Promise<void>;
   /** Safe to repeat. */
   deleteRecord(kind: RecordKind, key: Bytes): Promise<void>;
+  /** Another device speaks for the wallet from here on. `WalletExists` if it does so for one already. */
+  replaceDevice(deviceKey: Bytes): Promise<void>;
   /** `epoch` is the signing epoch from here on, and this its share; the one before stays beside it. */
   beginEpoch(epoch: number, sealedShare: Bytes): Promise<void>;
   /** Forgets shares and attempts of all epochs before the signing one. Answers those shares, as they were sealed. */

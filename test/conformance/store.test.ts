@@ -15,8 +15,9 @@ import { bytes, code, NOW, walletOf } from '../support/stores.ts';
 type Open = (name: string) => Store | Promise<Store>;
 
 const LEDGER = bytes(77, 16);
-const recordOf = ({ id, epoch, certificate, begunAt }: NewWallet): WalletRecord => ({
+const recordOf = ({ id, deviceKey, epoch, certificate, begunAt }: NewWallet): WalletRecord => ({
   id,
+  deviceKey,
   epoch,
   certificate,
   nextReceive: 0,
@@ -96,6 +97,28 @@ function suite(open: Open): void {
     await expect(store.withWallet(bytes(99), work)).rejects.toEqual(code('NotEnrolled'));
     await expect(store.viewWallet(bytes(99), work)).rejects.toEqual(code('NotEnrolled'));
     expect(ran).toBe(false);
+  });
+
+  test('another device takes the place of one, in the same transaction or not at all, and only if it is nobody’s', async () => {
+    const key = bytes(98);
+    await expect(
+      store.withWallet(a.id, async (tx) => {
+        await tx.replaceDevice(key);
+        expect(tx.wallet.deviceKey).toEqual(key);
+        throw new Error('undone');
+      }),
+    ).rejects.toThrow('undone');
+    expect(await store.walletOfDevice(key)).toBeNull();
+    for (const taken of [a.deviceKey, b.deviceKey])
+      await expect(store.withWallet(a.id, (tx) => tx.replaceDevice(taken))).rejects.toEqual(
+        code('WalletExists'),
+      );
+    await store.withWallet(a.id, (tx) => tx.replaceDevice(key));
+    for (const s of [store, await another()]) {
+      expect(await s.walletOfDevice(key)).toEqual(a.id);
+      expect(await s.walletOfDevice(a.deviceKey)).toBeNull();
+      expect(await s.viewWallet(a.id, async ({ wallet }) => wallet.deviceKey)).toEqual(key);
+    }
   });
 
   test('a token enrols once, while it holds; a failed enrolment leaves it whole', async () => {

@@ -201,7 +201,7 @@ export class SqlStore implements Store {
 async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> {
   const one = async (text: string, values: readonly Value[]) => (await sql.all(text, values))[0];
   const row = await one(
-    `SELECT epoch, certificate, next_receive, next_change, begun_at FROM wallet WHERE id = ?${lock}`,
+    `SELECT device_key, epoch, certificate, next_receive, next_change, begun_at FROM wallet WHERE id = ?${lock}`,
     [id],
   );
   ensure(row !== undefined, 'NotEnrolled');
@@ -210,6 +210,7 @@ async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> 
   let epoch = Number(row.epoch);
   let wallet: WalletRecord = {
     id,
+    deviceKey: bytesOf(row.device_key),
     epoch,
     certificate: bytesOf(row.certificate),
     nextReceive: Number(row.next_receive),
@@ -296,6 +297,13 @@ async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> 
 
     async deleteRecord(kind, key) {
       await sql.run('DELETE FROM record WHERE wallet = ? AND kind = ? AND key = ?', [id, kind, key]);
+    },
+
+    async replaceDevice(deviceKey) {
+      const taken = await one('SELECT 1 FROM wallet WHERE device_key = ?', [deviceKey]);
+      ensure(taken === undefined, 'WalletExists');
+      await sql.run('UPDATE wallet SET device_key = ? WHERE id = ?', [deviceKey, id]);
+      wallet = { ...wallet, deviceKey };
     },
 
     async beginEpoch(next, sealedShare) {
