@@ -56,7 +56,7 @@ export class WireReader {
 
   take(length: number): Uint8Array<ArrayBuffer> {
     const at = this.#advance(length);
-    return Uint8Array.from(this.#bytes.subarray(at, at + length));
+    return Uint8Array.prototype.slice.call(this.#bytes, at, at + length);
   }
 
   /** Bytes after their compact size. */

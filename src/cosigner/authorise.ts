@@ -3,7 +3,13 @@
  * ledger and receipt into one transaction, before a nonce exists.
  */
 import { parsePsbt } from '../bitcoin/psbt.ts';
-import { COMPLETED_BY_OTHERS, type InputToSign, sighashes, WHOLE_TRANSACTION } from '../bitcoin/sighash.ts';
+import {
+  COMPLETED_BY_OTHERS,
+  deriveClaimed,
+  type InputToSign,
+  sighashes,
+  WHOLE_TRANSACTION,
+} from '../bitcoin/sighash.ts';
 import { type Summary, summarise, summaryDigest } from '../bitcoin/summary.ts';
 import { equalVar, taggedHash } from '../crypto/hash.ts';
 import { checkCommitments } from '../frost/signing.ts';
@@ -43,7 +49,7 @@ export async function evaluate(cosigner: Cosigner, id: Bytes, psbt: Bytes): Prom
   return store.viewWallet(id, async (view) => {
     const wallet = await wallets.read(cosigner, view);
     const policy = await policies.inForce(cosigner, view, wallet);
-    const { summary, digest } = readPsbt(wallet, view.wallet, psbt);
+    const { summary, digest } = readPsbt(cosigner, wallet, view.wallet, psbt);
     const { verdict } = await judge(view, policy, summary, await decisionTime(cosigner, view));
     return { kind: 'evaluated', digest, verdict };
   });
@@ -61,7 +67,7 @@ export async function authorise(
   asked: SignBody,
 ): Promise<Authorised> {
   const { store, policies, metrics } = cosigner;
-  const { inputs, summary, digest } = readPsbt(wallet, record, asked.psbt);
+  const { inputs, summary, digest } = readPsbt(cosigner, wallet, record, asked.psbt);
   ensure(asked.commitments.length === inputs.length, 'BadEncoding', {
     detail: 'one commitment pair an input',
   });
@@ -121,8 +127,9 @@ export async function policyInForce(cosigner: Cosigner, id: Bytes): Promise<Answ
 }
 
 /** Which of the sighash types may be signed is the policy's to say: `judge`. */
-function readPsbt({ account }: Wallet, record: WalletRecord, bytes: Bytes): Reading {
+function readPsbt({ signer }: Cosigner, { account }: Wallet, record: WalletRecord, bytes: Bytes): Reading {
   const psbt = parsePsbt(bytes);
+  deriveClaimed(signer, psbt, account);
   const inputs = sighashes(psbt, account, COMPLETED_BY_OTHERS);
   const summary = summarise(psbt, account, { receive: record.nextReceive, change: record.nextChange });
   return { inputs, summary, digest: Uint8Array.from(summaryDigest(summary)) };

@@ -2,15 +2,20 @@
  * Envelope encryption of shares: each sealed share has a key of its own, kept outside the database and its backups, so that
  * destroying the key destroys the share in every copy (DESIGN sections 5 and 7). The sealed share begins with the random
  * name of its key, so that two tries at one epoch never write over each other's, and names wallet and epoch in the AAD.
+ *
+ * A key that was used stays for a minute, outside of JavaScript's memory, for a file read for every signature cost more than the
+ * signature. Whoever reads this process's memory could as well read the files. Destroying a key drops it here at once, and at
+ * other instances within that minute, however often it is used.
  */
 import { mkdir, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { aeadOpen, aeadSeal, importAeadKey } from '../crypto/aead.ts';
+import { aeadSeal, importAeadKey } from '../crypto/aead.ts';
 import type { Random } from '../crypto/random.ts';
 import { Secret } from '../crypto/secret.ts';
 import { concat } from '../protocol/bytes.ts';
-import { HoarfrostError } from '../protocol/errors.ts';
+import { ensure, HoarfrostError, isHoarfrostError } from '../protocol/errors.ts';
+import { type AesGcm, aesGcm } from './aesGcm.ts';
 import { readKeyFile, syncFolder, writeKeyFile } from './keyFile.ts';
 import type { Bytes } from './store.ts';
 
@@ -28,6 +33,9 @@ export interface KeyWrap {
 }
 
 const NAME = 16;
+const NONCE = 12;
+const KEPT_MS = 60_000;
+const KEPT_MAX = 1000;
 
 /** Of the key that a share was sealed under: 16 bytes. */
 export function keyName(sealed: Bytes): Bytes {
@@ -39,6 +47,21 @@ export async function openKeyFolder(folder: string, random: Random): Promise<Key
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const pathOf = (wallet: Bytes, name: Bytes) =>
     join(folder, `${bytesToHex(wallet)}-${bytesToHex(name)}.key`);
+
+  const kept = new Map<string, AesGcm>();
+
+  async function keyAt(path: string): Promise<AesGcm> {
+    const known = kept.get(path);
+    if (known !== undefined) return known;
+    const raw = await readKeyFile(path);
+    ensure(raw !== null, 'ShareUnrecoverable', { detail: 'no key' });
+    const key = aesGcm(raw.expose());
+    raw.wipe();
+    if (kept.size >= KEPT_MAX) kept.delete(kept.keys().next().value!);
+    kept.set(path, key);
+    setTimeout(() => kept.get(path) === key && kept.delete(path), KEPT_MS).unref();
+    return key;
+  }
 
   return {
     newName: () => random(NAME),
@@ -56,20 +79,18 @@ export async function openKeyFolder(folder: string, random: Random): Promise<Key
     },
 
     async open(wallet, epoch, sealed) {
-      let raw: Secret | null = null;
       try {
-        raw = await readKeyFile(pathOf(wallet, keyName(sealed)));
-        if (raw !== null)
-          return await aeadOpen(await importAeadKey(raw), sealed.slice(NAME), aad(wallet, epoch));
+        const key = await keyAt(pathOf(wallet, keyName(sealed)));
+        const nonce = sealed.slice(NAME, NAME + NONCE);
+        return Secret.own(key.decrypt(nonce, aad(wallet, epoch), sealed.slice(NAME + NONCE)));
       } catch (cause) {
+        if (isHoarfrostError(cause) && cause.code === 'ShareUnrecoverable') throw cause;
         throw new HoarfrostError('ShareUnrecoverable', { cause });
-      } finally {
-        raw?.wipe();
       }
-      throw new HoarfrostError('ShareUnrecoverable', { detail: 'no key' });
     },
 
     async destroy(wallet, name) {
+      kept.delete(pathOf(wallet, name));
       try {
         await overwrite(pathOf(wallet, name));
         await unlink(pathOf(wallet, name));

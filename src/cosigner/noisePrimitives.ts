@@ -3,12 +3,9 @@
  * several times the work itself in ways to another thread and back, and a flood of handshakes would pay that with our time.
  */
 import {
-  createCipheriv,
-  createDecipheriv,
   createHmac,
   createPrivateKey,
   createPublicKey,
-  createSecretKey,
   diffieHellman,
   generateKeyPairSync,
   hash,
@@ -18,10 +15,9 @@ import type { Secret } from '../crypto/secret.ts';
 import { x25519Pkcs8 } from '../crypto/x25519.ts';
 import { concat } from '../protocol/bytes.ts';
 import type { NoiseKeyPair, NoisePrimitives } from '../protocol/noise.ts';
+import { aesGcm } from './aesGcm.ts';
 import type { Bytes } from './store.ts';
 
-const CIPHER = 'aes-256-gcm';
-const TAG = 16;
 /** RFC 8410 SubjectPublicKeyInfo up to the 32 key bytes. */
 const SPKI_PREFIX = Uint8Array.of(0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x6e, 0x03, 0x21, 0x00);
 
@@ -56,26 +52,7 @@ export const nodePrimitives: NoisePrimitives<KeyObject> = {
   sha256: (data) => Uint8Array.from(hash('sha256', data, 'buffer')),
   hmacSha256: (key, data) => wiped(createHmac('sha256', key).update(data).digest()),
 
-  aesGcm(raw) {
-    const key = createSecretKey(raw);
-    raw.fill(0);
-    return {
-      encrypt(iv, ad, plaintext) {
-        const cipher = createCipheriv(CIPHER, key, iv).setAAD(ad);
-        const ciphertext = cipher.update(plaintext);
-        cipher.final();
-        return concat(ciphertext, cipher.getAuthTag());
-      },
-      decrypt(iv, ad, ciphertext) {
-        if (ciphertext.length < TAG) throw new RangeError('no tag');
-        const tag = ciphertext.subarray(-TAG);
-        const decipher = createDecipheriv(CIPHER, key, iv, { authTagLength: TAG }).setAAD(ad).setAuthTag(tag);
-        const plaintext = decipher.update(ciphertext.subarray(0, -TAG));
-        decipher.final();
-        return Uint8Array.from(plaintext);
-      },
-    };
-  },
+  aesGcm,
 };
 
 /** The bytes outside of any buffer that others share. */

@@ -6,15 +6,13 @@
  * (`recordKey`). The wallet's row names the signing epoch; both change in one transaction, or the wallet does not open.
  */
 
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex } from '@noble/hashes/utils.js';
+import { hash } from 'node:crypto';
 import type { Account } from '../bitcoin/descriptor.ts';
 import { equalVar } from '../crypto/hash.ts';
 import { type Epoch, firstEpoch } from '../frost/epoch.ts';
 import { type KeyRecord, verifyCertificate } from '../frost/keygen.ts';
 import { followRecords } from '../frost/records.ts';
 import { decodePolicy, type Policy } from '../policy/document.ts';
-import { concat } from '../protocol/bytes.ts';
 import { ensure } from '../protocol/errors.ts';
 import type { Cosigner } from './cosigner.ts';
 import type { Bytes, WalletRecord, WalletView } from './store.ts';
@@ -48,8 +46,7 @@ export class Wallets {
 
   /** `read`, from records that the caller has. */
   follow({ signer, identity, network }: Cosigner, record: WalletRecord, records: readonly Bytes[]): Wallet {
-    const parts = [record.certificate, ...records].map((part) => sha256(part));
-    const name = bytesToHex(concat(...parts));
+    const name = [record.certificate, ...records].map((part) => hash('sha256', part)).join();
     let wallet = this.#verified.get(name);
     if (wallet === undefined) {
       wallet = walletOf(signer, record.certificate, records);

@@ -44,7 +44,7 @@ class Reader {
 
   take(length: number): Uint8Array<ArrayBuffer> {
     ensure(this.#at + length <= this.#bytes.length, 'BadEncoding', { detail: 'truncated' });
-    const out = Uint8Array.from(this.#bytes.subarray(this.#at, this.#at + length));
+    const out = Uint8Array.prototype.slice.call(this.#bytes, this.#at, this.#at + length);
     this.#at += length;
     return out;
   }

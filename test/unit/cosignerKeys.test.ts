@@ -2,7 +2,8 @@
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { inspect } from 'node:util';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openIdentity } from '../../src/cosigner/identity.ts';
 import { keyName, openKeyFolder } from '../../src/cosigner/keywrap.ts';
 import { load } from '../../src/crypto/load.ts';
@@ -58,6 +59,29 @@ describe('key wrap', () => {
     await expect(wrap.open(wallet, 0, sealed)).rejects.toEqual(code('ShareUnrecoverable'));
   });
 
+  test('a key that was used is kept for a minute, however often it is used, and not past its destruction', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    try {
+      const wrap = await openKeyFolder(folder, systemRandom);
+      const sealed = await wrap.seal(wallet, 0, share());
+      const opens = async () => (await wrap.open(wallet, 0, sealed)).expose();
+      expect(await opens()).toEqual(secret);
+      // Another instance destroys it.
+      rmSync(join(folder, readdirSync(folder)[0]!));
+      vi.advanceTimersByTime(59_000);
+      expect(await opens()).toEqual(secret);
+      vi.advanceTimersByTime(1000);
+      await expect(opens()).rejects.toEqual(code('ShareUnrecoverable'));
+
+      const again = await wrap.seal(wallet, 0, share());
+      (await wrap.open(wallet, 0, again)).wipe();
+      await wrap.destroy(wallet, keyName(again));
+      await expect(wrap.open(wallet, 0, again)).rejects.toEqual(code('ShareUnrecoverable'));
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test('a second try at an epoch has a key of its own, and destroying one leaves the other', async () => {
     const wrap = await openKeyFolder(folder, systemRandom);
     const sealed = await wrap.seal(wallet, 0, share());
@@ -94,7 +118,8 @@ describe('identity', () => {
     expect(second.hostKey).toEqual(first.hostKey);
     expect(second.noise.publicKey).toEqual(first.noise.publicKey);
     expect(first.hostKey).not.toEqual(first.noise.publicKey);
-    expect(first.noise.privateKey.extractable).toBe(false);
+    const noise = readFileSync(join(folder, 'noise.key')).toString('hex');
+    expect(inspect(first.noise, { showHidden: true })).not.toContain(noise);
     expect(modeOf('host.key')).toBe(0o600);
     expect(modeOf('noise.key')).toBe(0o600);
   });
