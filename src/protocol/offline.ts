@@ -3,23 +3,10 @@
  * Each message answers the one before; how one travels is `offlineText`. The recovery page keeps nothing between two sittings,
  * so whatever it is to work with comes along.
  */
-import {
-  blob,
-  bytes,
-  list,
-  oneOf,
-  struct,
-  type TypeOf,
-  text,
-  time,
-  tuple,
-  u8,
-  u32,
-  u64,
-  union,
-} from './codec.ts';
+import { blob, bytes, list, oneOf, struct, type TypeOf, text, time, tuple, u8, u32, union } from './codec.ts';
 import { INPUTS_MAX, OFFLINE_MAX, PSBT_MAX, RECORDS_MAX } from './limits.ts';
 import { NETWORKS } from './networks.ts';
+import { keygenTerms } from './terms.ts';
 
 /** A signed body of keygen or repair, unread by whoever carries it. */
 const opaque = blob(16_640);
@@ -70,11 +57,10 @@ export const offlineMessage = union({
     shares: list(bytes(32), INPUTS_MAX),
   }),
 
-  /** Device to recovery: a new wallet is to be made, under this limit. */
+  /** Device to recovery: a new wallet is to be made, on these terms. */
   keygenStart: struct({
     network: oneOf(...NETWORKS),
-    /** Sats in 24 hours. */
-    dailyLimit: u64,
+    terms: keygenTerms,
     /** The cosigner's Noise static: what the kit names. */
     cosigner: bytes(32),
     host: text(300),

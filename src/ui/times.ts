@@ -42,3 +42,8 @@ export function waitText(ms: number): string {
 export function tookText(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
 }
+
+/** A day, as it stands on paper. */
+export function dateText(at: number, locale?: string): string {
+  return new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', year: 'numeric' }).format(at);
+}

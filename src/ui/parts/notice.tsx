@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { Failure } from '../device.tsx';
 import { waitText } from '../times.ts';
-import { wordsFor } from '../words.ts';
+import { type ErrorWords, wordsFor } from '../words.ts';
 import { Icon, type IconName } from './icon.tsx';
 
 export type Tone = 'ok' | 'info' | 'caution' | 'danger';
@@ -31,14 +31,17 @@ export function Notice({
 /** An error in its three sentences, with the way on if pressing again may help. */
 export function FailureNotice({
   failure,
+  words = wordsFor(failure.code),
   onRetry,
   retryName = 'Try again',
 }: {
   failure: Failure;
+  /** Where the code means something of its own. */
+  words?: ErrorWords;
   onRetry?: () => void;
   retryName?: string;
 }) {
-  const { happened, safe, next } = wordsFor(failure.code);
+  const { happened, safe, next } = words;
   return (
     <div class="notice notice--caution" role="alert" data-code={failure.code}>
       <Icon name="alert" />

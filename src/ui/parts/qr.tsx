@@ -6,8 +6,9 @@ import encodeQR from 'qr';
 /** Modules of white around it (ISO/IEC 18004). */
 const QUIET_ZONE = 4;
 
-export function Qr({ text, label }: { text: string; label: string }) {
-  const { size, path } = useMemo(() => drawing(text), [text]);
+/** `dense`: with less room for damage, for much text on a clean screen. */
+export function Qr({ text, label, dense = false }: { text: string; label: string; dense?: boolean }) {
+  const { size, path } = useMemo(() => drawing(text, dense), [text, dense]);
   return (
     <svg
       class="qr"
@@ -21,8 +22,8 @@ export function Qr({ text, label }: { text: string; label: string }) {
   );
 }
 
-function drawing(text: string): { size: number; path: string } {
-  const rows = encodeQR(text, 'raw', { border: QUIET_ZONE });
+function drawing(text: string, dense: boolean): { size: number; path: string } {
+  const rows = encodeQR(text, 'raw', { border: QUIET_ZONE, ecc: dense ? 'low' : 'medium' });
   const runs: string[] = [];
   for (const [y, row] of rows.entries()) {
     for (let x = 0; x < row.length; x++) {
