@@ -120,7 +120,7 @@ export class Keygen {
       const { enrolment } = running;
       const { state, own } = running.stage;
       const certificate = keygenCertificate(signer, state, [device, own, recovery]);
-      const { wallet, session } = verifyCertificate(signer, certificate);
+      const { wallet, session, hostKeys } = verifyCertificate(signer, certificate);
       // The epoch's key first. If the transaction then fails the key stays behind, unused: whether a failed commit
       // truly failed cannot always be known, and destroying the key of a stored share would destroy the share.
       const sealedShare = await keyWrap.seal(wallet, FIRST_EPOCH, state.result.share);
@@ -130,6 +130,7 @@ export class Keygen {
           id: wallet,
           session,
           deviceKey: this.#deviceKey,
+          recoveryKey: hostKeys[2],
           certificate,
           epoch: FIRST_EPOCH,
           sealedShare,

@@ -32,7 +32,7 @@ export interface WalletRecord {
   readonly ledger: Bytes;
   /** When charges of this wallet may last have been lost: a window that reaches back to there counts as full. */
   readonly lostAt: number | null;
-  /** When its keygen began, milliseconds: its key did not exist before. */
+  /** Milliseconds: its key did not exist before. */
   readonly bornAt: number;
 }
 
@@ -42,12 +42,16 @@ export interface NewWallet {
   readonly session: Bytes;
   /** Noise static key of the device, 32 bytes. */
   readonly deviceKey: Bytes;
+  /** Recovery's host key, x-only: what the words sign with. */
+  readonly recoveryKey: Bytes;
   readonly certificate: Bytes;
   readonly epoch: number;
   /** Share 2 as `keywrap` sealed it for this wallet and epoch. */
   readonly sealedShare: Bytes;
-  /** When its keygen began: the token had to hold then. */
+  /** When its enrolment began: the token had to hold then. */
   readonly begunAt: number;
+  /** Of one that another cosigner had: when its key was made, and until when it may have been charged elsewhere. */
+  readonly before?: { readonly bornAt: number; readonly lostAt: number };
 }
 
 export interface AttemptRecord {
@@ -74,9 +78,27 @@ export interface StoredReceipt {
 /**
  * What a record is about: a signed version of the policy, by its number; a payment that waits, by its spend id; a coin that a
  * signature was given for and that the chain has not shown spent, by its outpoint; a change of the shares, by its place in
- * their chain; what became of a refresh, by its session; a key that must be destroyed, by its name.
+ * their chain; what became of a refresh, by its session; a key that must be destroyed, by its name; recovery's host key; a
+ * ceremony under way, and one that has ended, by its id; a notice to the contact that is not delivered.
  */
-export type RecordKind = 'policy' | 'hold' | 'unseen' | 'epoch' | 'refresh' | 'destroy';
+export type RecordKind =
+  | 'policy'
+  | 'hold'
+  | 'unseen'
+  | 'epoch'
+  | 'refresh'
+  | 'destroy'
+  | 'recovery'
+  | 'ceremony'
+  | 'pastCeremony'
+  | 'notice';
+
+/** Of records in a row, which then come in the order of their numbers. */
+export function numberKey(number: number): Bytes {
+  const key = new Uint8Array(4);
+  new DataView(key.buffer).setUint32(0, number);
+  return key;
+}
 
 /** Small and canonically encoded by whoever keeps it. Keys are unique within wallet and kind. */
 export interface StoredRecord {
@@ -120,10 +142,14 @@ export interface WalletTx extends WalletView {
   deleteRecord(kind: RecordKind, key: Bytes): Promise<void>;
   /** Another device speaks for the wallet from here on. `WalletExists` if it does so for one already. */
   replaceDevice(deviceKey: Bytes): Promise<void>;
+  /** The words of the wallet are others from here on: found by this host key and by no other. */
+  replaceRecovery(hostKey: Bytes): Promise<void>;
   /** `epoch` is the signing epoch from here on, and this its share; the one before stays beside it. */
   beginEpoch(epoch: number, sealedShare: Bytes): Promise<void>;
   /** Forgets shares and attempts of all epochs before the signing one. Answers those shares, as they were sealed. */
   dropOldEpochs(): Promise<Bytes[]>;
+  /** No device speaks for the wallet any more, and all shares and attempts are forgotten. Answers the shares, as they were sealed. */
+  retire(): Promise<Bytes[]>;
 }
 
 export interface Store {
@@ -137,11 +163,20 @@ export interface Store {
   viewWallet<T>(id: Bytes, work: (view: WalletView) => Promise<T>): Promise<T>;
   /** Records of one kind over all wallets, some of them if there are more than `max`. */
   recordsEverywhere(kind: RecordKind, max: number): Promise<(StoredRecord & { readonly wallet: Bytes })[]>;
+  /** Wallets that have a record of this key, the youngest first. */
+  walletsOfRecord(kind: RecordKind, key: Bytes): Promise<Bytes[]>;
   walletOfDevice(deviceKey: Bytes): Promise<Bytes | null>;
   certificateOfSession(session: Bytes): Promise<Bytes | null>;
 
-  /** One transaction: consumes the token and creates wallet and share. `TokenUnknown`, `TokenExpired`, `WalletExists`. */
-  enrol(wallet: NewWallet, tokenHash: Bytes): Promise<void>;
+  /**
+   * One transaction: consumes the token, creates wallet and share, forgets the device's takeover, and does what `furnish`
+   * does. `TokenUnknown`, `TokenExpired`, `WalletExists`.
+   */
+  enrol(wallet: NewWallet, tokenHash: Bytes, furnish?: (tx: WalletTx) => Promise<void>): Promise<void>;
+  /** What this device is about to have taken over (`takeover.ts`). */
+  takeover(deviceKey: Bytes): Promise<Bytes | null>;
+  /** Replaces one of the same device. */
+  putTakeover(deviceKey: Bytes, body: Bytes): Promise<void>;
   addToken(hash: Bytes, expiresAt: number): Promise<void>;
   /** Throws `TokenUnknown` (never made, or used) or `TokenExpired`; consumes nothing. */
   checkToken(hash: Bytes, now: number): Promise<void>;

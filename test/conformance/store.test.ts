@@ -121,6 +121,26 @@ function suite(open: Open): void {
     }
   });
 
+  test('wallets are found by the key of their words, the youngest first, and by new words once they are changed', async () => {
+    const words = bytes(97);
+    const older = { ...walletOf(170), recoveryKey: words, begunAt: NOW - 5 };
+    const younger = { ...walletOf(180), recoveryKey: words, begunAt: NOW + 5 };
+    for (const wallet of [older, younger]) {
+      await store.addToken(wallet.session, NOW * 2);
+      await store.enrol(wallet, wallet.session);
+    }
+    for (const s of [store, await another()]) {
+      expect(await s.walletsOfRecord('recovery', words)).toEqual([younger.id, older.id]);
+      expect(await s.walletsOfRecord('recovery', a.recoveryKey)).toEqual([a.id]);
+      expect(await s.walletsOfRecord('recovery', bytes(96))).toEqual([]);
+      // Another kind of the same key is another thing.
+      expect(await s.walletsOfRecord('ceremony', words)).toEqual([]);
+    }
+    await store.withWallet(younger.id, (tx) => tx.replaceRecovery(bytes(95)));
+    expect(await store.walletsOfRecord('recovery', words)).toEqual([older.id]);
+    expect(await store.walletsOfRecord('recovery', bytes(95))).toEqual([younger.id]);
+  });
+
   test('a token enrols once, while it holds; a failed enrolment leaves it whole', async () => {
     const c = walletOf(200);
     await expect(store.checkToken(bytes(50), NOW)).rejects.toEqual(code('TokenUnknown'));

@@ -10,6 +10,7 @@ export const walletOf = (n: number): NewWallet => ({
   id: bytes(n),
   session: bytes(n + 1),
   deviceKey: bytes(n + 2),
+  recoveryKey: bytes(n + 5),
   certificate: bytes(n + 3, 900),
   epoch: 0,
   sealedShare: bytes(n + 4, 60),

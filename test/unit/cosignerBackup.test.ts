@@ -98,7 +98,7 @@ describe('a backup', () => {
         ['reserve', 1n],
         ['charge', 1n],
         ['receipt', 1n],
-        ['record', 1n],
+        ['record', 2n],
       ]),
     );
     const sealed = readFileSync(file);

@@ -36,6 +36,7 @@ test('audit-08: of writers that share a commit, one that fails takes nobody with
         id: hash(1),
         session: hash(2),
         deviceKey: hash(3),
+        recoveryKey: hash(6),
         certificate: hash(4),
         epoch: 0,
         sealedShare: hash(5),

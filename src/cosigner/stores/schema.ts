@@ -97,6 +97,23 @@ export const MIGRATIONS = [
   `
   CREATE INDEX record_to_destroy ON record (kind) WHERE kind = 'destroy';
   `,
+  // Whoever has lost the device names no wallet: it is found by the words' key, or by a ceremony. Time goes by for all of them.
+  `
+  CREATE INDEX record_of_recovery ON record (key) WHERE kind = 'recovery';
+  CREATE INDEX record_of_ceremony ON record (key) WHERE kind = 'ceremony';
+  CREATE INDEX record_of_past_ceremony ON record (key) WHERE kind = 'pastCeremony';
+  CREATE INDEX record_of_notice ON record (key) WHERE kind = 'notice';
+  `,
+  // Of a wallet that another cosigner had before: when its key was made, and until when others charged it. And one that is
+  // about to be taken over: durable, and nobody's until device and recovery have approved.
+  `
+  ALTER TABLE wallet ADD COLUMN born_at INT;
+  ALTER TABLE wallet ADD COLUMN lost_at INT NOT NULL DEFAULT 0;
+  CREATE TABLE takeover (
+    device_key BYTES PRIMARY KEY,
+    body BYTES NOT NULL
+  ) CLUSTERED;
+  `,
 ] as const;
 
 type Word = 'BYTES' | 'INT' | 'SERIAL' | 'CLUSTERED' | 'STRICT';
@@ -107,6 +124,6 @@ export function spell(migration: string, words: Record<Word, string>): string {
 }
 
 /** Tables that a backup leaves out: what a restore must void, and what is about this very server. */
-export const NOT_BACKED_UP: readonly string[] = ['token', 'cosigner'];
+export const NOT_BACKED_UP: readonly string[] = ['token', 'cosigner', 'takeover'];
 /** Columns that the database fills by itself and nothing refers to. */
 export const NUMBERED = 'charge.id';

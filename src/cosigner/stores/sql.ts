@@ -72,6 +72,15 @@ export class SqlStore implements Store {
     });
   }
 
+  walletsOfRecord(kind: RecordKind, key: Bytes): Promise<Bytes[]> {
+    return this.#db.read(async (sql) => {
+      const text =
+        `SELECT record.wallet AS id FROM record JOIN wallet ON wallet.id = record.wallet ` +
+        `WHERE kind = '${kind}' AND key = ? ORDER BY wallet.begun_at DESC, wallet.id`;
+      return (await sql.all(text, [key])).map((row) => bytesOf(row.id));
+    });
+  }
+
   walletOfDevice(deviceKey: Bytes): Promise<Bytes | null> {
     return this.#blob('SELECT id AS value FROM wallet WHERE device_key = ?', deviceKey);
   }
@@ -80,19 +89,33 @@ export class SqlStore implements Store {
     return this.#blob('SELECT certificate AS value FROM wallet WHERE session = ?', session);
   }
 
-  enrol(wallet: NewWallet, tokenHash: Bytes): Promise<void> {
-    const { id, session, deviceKey, certificate, epoch, sealedShare, begunAt } = wallet;
+  enrol(wallet: NewWallet, tokenHash: Bytes, furnish?: (tx: WalletTx) => Promise<void>): Promise<void> {
+    const { id, session, deviceKey, recoveryKey, certificate, epoch, sealedShare, begunAt, before } = wallet;
     return this.#db.write(null, async (sql) => {
       await checkToken(sql, tokenHash, begunAt, sql.forUpdate);
       const taken = 'SELECT 1 FROM wallet WHERE id = ? OR session = ? OR device_key = ?';
       ensure((await sql.all(taken, [id, session, deviceKey])).length === 0, 'WalletExists');
       await sql.run(
-        'INSERT INTO wallet (id, session, device_key, certificate, epoch, begun_at) VALUES (?, ?, ?, ?, ?, ?)',
-        [id, session, deviceKey, certificate, epoch, begunAt],
+        `INSERT INTO wallet (id, session, device_key, certificate, epoch, begun_at, born_at, lost_at) VALUES ${tuples(1, 8)}`,
+        [id, session, deviceKey, certificate, epoch, begunAt, before?.bornAt ?? null, before?.lostAt ?? 0],
       );
       await sql.run('INSERT INTO share (wallet, epoch, sealed) VALUES (?, ?, ?)', [id, epoch, sealedShare]);
+      await putRecord(sql, id, 'recovery', recoveryKey, NOTHING);
       await sql.run('UPDATE token SET wallet = ? WHERE hash = ?', [id, tokenHash]);
+      await sql.run('DELETE FROM takeover WHERE device_key = ?', [deviceKey]);
+      await furnish?.(await openWallet(sql, id, sql.forUpdate));
     });
+  }
+
+  takeover(deviceKey: Bytes): Promise<Bytes | null> {
+    return this.#blob('SELECT body AS value FROM takeover WHERE device_key = ?', deviceKey);
+  }
+
+  async putTakeover(deviceKey: Bytes, body: Bytes): Promise<void> {
+    const text =
+      'INSERT INTO takeover (device_key, body) VALUES (?, ?) ' +
+      'ON CONFLICT (device_key) DO UPDATE SET body = excluded.body';
+    await this.#db.write(null, (sql) => sql.run(text, [deviceKey, body]));
   }
 
   async addToken(hash: Bytes, expiresAt: number): Promise<void> {
@@ -201,12 +224,14 @@ export class SqlStore implements Store {
 async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> {
   const one = async (text: string, values: readonly Value[]) => (await sql.all(text, values))[0];
   const row = await one(
-    `SELECT device_key, epoch, certificate, next_receive, next_change, begun_at FROM wallet WHERE id = ?${lock}`,
+    `SELECT device_key, epoch, certificate, next_receive, next_change, begun_at, born_at, lost_at FROM wallet WHERE id = ?${lock}`,
     [id],
   );
   ensure(row !== undefined, 'NotEnrolled');
   const [whole] = await sql.all('SELECT ledger, lost_at FROM cosigner');
-  const lostAt = Number(whole!.lost_at);
+  const begunAt = Number(row.begun_at);
+  // What was charged here before a loss, and elsewhere before it came here.
+  const losses = [Number(whole!.lost_at), Number(row.lost_at)].filter((at) => at > 0 && at >= begunAt);
   let epoch = Number(row.epoch);
   let wallet: WalletRecord = {
     id,
@@ -215,9 +240,9 @@ async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> 
     certificate: bytesOf(row.certificate),
     nextReceive: Number(row.next_receive),
     nextChange: Number(row.next_change),
-    bornAt: Number(row.begun_at),
+    bornAt: Number(row.born_at ?? begunAt),
     ledger: ledgerOf(whole),
-    lostAt: lostAt >= Number(row.begun_at) ? lostAt : null,
+    lostAt: losses.length === 0 ? null : Math.max(...losses),
   };
 
   /** Asked for by every rule that counts; nobody else can append one here. */
@@ -292,14 +317,16 @@ async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> 
     },
 
     async putRecord(kind, key, body) {
-      const text =
-        'INSERT INTO record (wallet, kind, key, body) VALUES (?, ?, ?, ?) ' +
-        'ON CONFLICT (wallet, kind, key) DO UPDATE SET body = excluded.body';
-      await sql.run(text, [id, kind, key, body]);
+      await putRecord(sql, id, kind, key, body);
     },
 
     async deleteRecord(kind, key) {
       await sql.run('DELETE FROM record WHERE wallet = ? AND kind = ? AND key = ?', [id, kind, key]);
+    },
+
+    async replaceRecovery(hostKey) {
+      await sql.run('DELETE FROM record WHERE wallet = ? AND kind = ?', [id, 'recovery']);
+      await putRecord(sql, id, 'recovery', hostKey, NOTHING);
     },
 
     async replaceDevice(deviceKey) {
@@ -321,6 +348,15 @@ async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> 
       const shares = await sql.all(`SELECT sealed FROM share WHERE ${old}`, [id, epoch]);
       for (const table of ['commitment', 'attempt', 'share'])
         await sql.run(`DELETE FROM ${table} WHERE ${old}`, [id, epoch]);
+      return shares.map(({ sealed }) => bytesOf(sealed));
+    },
+
+    async retire() {
+      const shares = await sql.all('SELECT sealed FROM share WHERE wallet = ?', [id]);
+      for (const table of ['commitment', 'attempt', 'share'])
+        await sql.run(`DELETE FROM ${table} WHERE wallet = ?`, [id]);
+      // A name that is no key of anybody's, and unique.
+      await sql.run('UPDATE wallet SET device_key = id WHERE id = ?', [id]);
       return shares.map(({ sealed }) => bytesOf(sealed));
     },
 
@@ -377,6 +413,15 @@ export async function declareLoss(sql: Sql, ledger: Bytes, at: number): Promise<
   await sql.run('UPDATE cosigner SET ledger = ?, lost_at = ?', [ledger, at]);
   await sql.run('DELETE FROM token WHERE wallet IS NULL');
   await sql.run('DELETE FROM record WHERE kind = ?', ['hold']);
+}
+
+const NOTHING: Bytes = new Uint8Array(0);
+
+async function putRecord(sql: Sql, wallet: Bytes, kind: RecordKind, key: Bytes, body: Bytes): Promise<void> {
+  const text =
+    'INSERT INTO record (wallet, kind, key, body) VALUES (?, ?, ?, ?) ' +
+    'ON CONFLICT (wallet, kind, key) DO UPDATE SET body = excluded.body';
+  await sql.run(text, [wallet, kind, key, body]);
 }
 
 /** A used token answers as one that never was. */
