@@ -116,7 +116,10 @@ export class Refresh {
     const { store, keyWrap, signer, random } = this.#cosigner;
     let share: Secret;
     try {
-      const sealed = await store.viewWallet(wallet, (view) => view.sealedShare());
+      const sealed = await store.viewWallet(wallet, async (view) => {
+        ensure(view.wallet.epoch === epoch.number, 'EpochStale');
+        return view.sealedShare();
+      });
       share = await keyWrap.open(wallet, epoch.number, sealed);
     } catch (e) {
       dropRefresh(state);

@@ -89,6 +89,52 @@ function suite(open: Open): void {
     expect(await store.certificateOfSession(bytes(99))).toBeNull();
   });
 
+  test('a new epoch: its share and its ledger are its own, the one before stays until it is dropped', async () => {
+    const request = bytes(1);
+    const attempt = { request, commitments: [bytes(2)], spend: bytes(3), at: NOW };
+    await store.withWallet(a.id, async (tx) => {
+      await tx.insertAttempt(attempt);
+      await tx.storeAnswer(request, bytes(4));
+      await tx.beginEpoch(1, bytes(5));
+      expect(tx.wallet.epoch).toBe(1);
+      expect(await tx.sealedShare()).toEqual(bytes(5));
+      expect(await tx.attempt(request)).toBeNull();
+      expect(await tx.commitmentsUsed([bytes(2)])).toBe(false);
+      await tx.insertAttempt(attempt);
+    });
+    const other = await another();
+    expect(await other.viewWallet(a.id, async (view) => view.wallet.epoch)).toBe(1);
+    expect(await other.withWallet(a.id, (tx) => tx.dropOldEpochs())).toEqual([a.sealedShare]);
+    expect(await other.withWallet(a.id, (tx) => tx.dropOldEpochs())).toEqual([]);
+    await store.viewWallet(a.id, async (view) => {
+      expect(await view.sealedShare()).toEqual(bytes(5));
+      expect(await view.attempt(request)).toEqual({ answer: null });
+      expect(await view.commitmentsUsed([bytes(2)])).toBe(true);
+    });
+    expect(await store.viewWallet(b.id, (view) => view.sealedShare())).toEqual(b.sealedShare);
+    const failing = store.withWallet(b.id, async (tx) => {
+      await tx.beginEpoch(1, bytes(6));
+      throw new HoarfrostError('Internal');
+    });
+    await expect(failing).rejects.toEqual(code('Internal'));
+    expect(await store.viewWallet(b.id, async (view) => view.wallet.epoch)).toBe(0);
+  });
+
+  test('records of one kind are found over all wallets, no more than asked for', async () => {
+    for (const { id } of [a, b]) {
+      await store.withWallet(id, async (tx) => {
+        await tx.putRecord('destroy', bytes(1), bytes(2));
+        await tx.putRecord('epoch', bytes(1), bytes(3));
+      });
+    }
+    const found = await (await another()).recordsEverywhere('destroy', 10);
+    const byWallet = new Map(found.map((row) => [String(row.wallet), row]));
+    for (const { id } of [a, b])
+      expect(byWallet.get(String(id))).toEqual({ wallet: id, key: bytes(1), body: bytes(2) });
+    expect(await store.recordsEverywhere('destroy', 1)).toHaveLength(1);
+    expect(await store.recordsEverywhere('hold', 1)).toEqual([]);
+  });
+
   test('an unknown wallet is NotEnrolled before the work begins', async () => {
     let ran = false;
     const work = async () => {

@@ -30,6 +30,7 @@ import { load } from '../../src/crypto/load.ts';
 import { type Random, systemRandom } from '../../src/crypto/random.ts';
 import { Secret } from '../../src/crypto/secret.ts';
 import { type Signer, SUITE } from '../../src/crypto/signer.ts';
+import { type Epoch, firstEpoch } from '../../src/frost/epoch.ts';
 import * as keygen from '../../src/frost/keygen.ts';
 import { signProofHash } from '../../src/frost/proofs.ts';
 import { type Committed, commitAll, finishAll } from '../../src/frost/signing.ts';
@@ -359,6 +360,8 @@ export interface TestDevice {
   readonly recoveryHost: Secret;
   readonly certificate: Bytes;
   readonly keys: keygen.KeyRecord;
+  /** Where its share stands. */
+  readonly epoch: Epoch;
   readonly share: Secret;
   readonly recoveryShare: Secret;
   readonly account: Account;
@@ -432,6 +435,7 @@ export async function enrol(
     recoveryHost: recovery.host,
     certificate,
     keys,
+    epoch: firstEpoch(signer, keys),
     share: d3.result.share,
     recoveryShare: r3.result.share,
     account: { network: 'regtest', groupKey: keys.groupKey, chainCode: keys.chainCode, account: 0 },
@@ -499,7 +503,7 @@ export interface Attempted {
 /** The device's first half: commitments over the PSBT. */
 export async function attemptOf(
   client: Client,
-  { account, share, keys }: TestDevice,
+  { account, share, keys, epoch: { number } }: TestDevice,
   psbt: Bytes,
   change: { epoch?: number; commitments?: Uint8Array[] } = {},
 ): Promise<Attempted> {
@@ -507,11 +511,11 @@ export async function attemptOf(
   const attempt = systemRandom(16);
   const inputs = sighashes(parsePsbt(psbt), account);
   const { handshakeHash } = client.transport;
-  const at = { groupKey: keys.groupKey, handshakeHash, attempt, epoch: 0 };
+  const at = { groupKey: keys.groupKey, handshakeHash, attempt, epoch: number };
   const committed = commitAll(signer, share, at, inputs, systemRandom);
   const commitments = (change.commitments ?? committed.commitments).map((c) => Uint8Array.from(c));
   const { ledger } = client;
-  const body = encode(signBody, { attempt, epoch: change.epoch ?? 0, ledger, psbt, commitments });
+  const body = encode(signBody, { attempt, epoch: change.epoch ?? number, ledger, psbt, commitments });
   return { body, psbt, committed, inputs, attempt };
 }
 
@@ -533,14 +537,14 @@ export async function askToSign(
 /** The device's second half: the finished transaction, each signature verified under BIP-340. */
 export async function finish(
   client: Client,
-  { share, keys }: TestDevice,
+  { share, keys, epoch }: TestDevice,
   { psbt, committed, inputs, attempt }: Attempted,
   { commitments, shares }: Pick<AnswerOf<'signed'>, 'commitments' | 'shares'>,
 ) {
   const signer = await load();
   const { handshakeHash } = client.transport;
-  const at = { groupKey: keys.groupKey, handshakeHash, attempt, epoch: 0 };
-  const peer = { id: 2, verifyingShare: keys.verifyingShares[1], commitments, shares } as const;
+  const at = { groupKey: keys.groupKey, handshakeHash, attempt, epoch: epoch.number };
+  const peer = { id: 2, verifyingShare: epoch.verifyingShares[1], commitments, shares } as const;
   const signatures = finishAll(signer, 1, share, at, inputs, committed, peer);
   for (const [i, signature] of signatures.entries()) {
     if (!signer.schnorrVerify(inputs[i]!.expectedKey, inputs[i]!.sighash, signature))
