@@ -6,7 +6,7 @@ import browser from 'webextension-polyfill';
 import { load } from '../crypto/load.ts';
 import { systemRandom } from '../crypto/random.ts';
 import { ensure } from '../protocol/errors.ts';
-import { openDatabase } from './database.ts';
+import { type Database, openDatabase } from './database.ts';
 import { Device } from './device.ts';
 import type { Environment, SessionStore, Socket } from './environment.ts';
 import { openGenerations, sessionOf } from './generations.ts';
@@ -42,6 +42,9 @@ class Home {
   readonly #generation: Generation;
   readonly #homes: Homes;
   #device: Promise<Device> | null = null;
+  #db: Database | null = null;
+  /** Rises when another wallet takes this place: what the one before still says, nobody hears. */
+  #life = 0;
 
   constructor(generation: Generation, homes: Homes) {
     this.#generation = generation;
@@ -65,13 +68,16 @@ class Home {
     const generations = await this.#homes.generations;
     const name = generations.databaseOf(this.#generation);
     ensure(name !== null, 'NoWallet');
+    const life = this.#life;
     const [db, loaded] = await Promise.all([openDatabase(name), signer]);
+    this.#db = db;
     return Device.wake({
       db,
       env: { ...environment, session: sessionOf(session, name) },
       signer: loaded,
       generations: this.#succession(generations.hasFormer),
       emit: (event) => {
+        if (this.#life !== life) return;
         this.server.push(event);
         void this.checkAutoLock();
       },
@@ -97,6 +103,14 @@ class Home {
   async lock(): Promise<void> {
     if (this.#device === null && (await browser.alarms.get(this.alarm)) === undefined) return;
     await (await this.device()).lock();
+  }
+
+  /** After a lock, and before another database has this place. */
+  end(): void {
+    this.#life += 1;
+    this.#device = null;
+    this.#db?.close();
+    this.#db = null;
   }
 
   get alarm(): string {
@@ -125,11 +139,12 @@ class Homes {
     await Promise.all(this.all.map((home) => home.lock()));
   }
 
-  /** Every page and worker begins anew with the wallet that is in use now. Nothing is open meanwhile. */
+  /** Every place begins anew, locked, with the wallet that has it now. */
   async succeed(): Promise<void> {
     await this.lock();
+    for (const home of this.all) home.end();
     await (await this.generations).succeed();
-    browser.runtime.reload();
+    await Promise.all(this.all.map(({ server }) => server.restart()));
   }
 }
 

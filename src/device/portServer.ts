@@ -51,6 +51,12 @@ export class PortServer {
     for (const port of this.#ports) this.#post(port, { event });
   }
 
+  /** Another device answers from here on: the pages that are open hear its state. */
+  async restart(): Promise<void> {
+    for (const _ of this.#ports) this.#tell((device) => device.pageOpened());
+    if (this.#ports.size > 0) this.push({ kind: 'state', state: await (await this.#device()).state() });
+  }
+
   async #serve(port: Runtime.Port, message: unknown): Promise<void> {
     let id: number;
     let method: string;

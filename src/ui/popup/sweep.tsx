@@ -214,8 +214,8 @@ function UseNewKey() {
   return (
     <>
       <p class="small">
-        The wallet closes and opens again with the new key: press its icon, and unlock it with the new
-        password. The old key stays in Settings, in case somebody still pays to one of its addresses.
+        From here on the wallet is the new one: unlock it with the new password. The old key stays in
+        Settings, in case somebody still pays to one of its addresses.
       </p>
       {finish.error !== null && <FailureNotice failure={finish.error} />}
       <button
