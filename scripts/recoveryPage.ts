@@ -56,6 +56,10 @@ async function bundle(folder: string): Promise<string> {
     envFile: false,
     logLevel: 'error',
     publicDir: false,
+    // As for release, whatever the environment says: a development build names the files of the machine.
+    mode: 'production',
+    define: { 'process.env.NODE_ENV': '"production"' },
+    oxc: { jsx: { runtime: 'automatic', importSource: 'preact', development: false } },
     build: {
       write: false,
       target: 'es2022',

@@ -9,19 +9,23 @@ import { heard, start } from '../../scripts/setup/processes.ts';
 import { FIREFOX, findTool } from '../../scripts/setup/tools.ts';
 
 export interface FirefoxOptions {
-  /** The folder of the built extension (MV2). */
-  extension?: string;
+  /** The folder of the built extension (MV2); null for a browser without it. */
+  extension?: string | null;
   /** The id in its manifest. */
   extensionId?: string;
   /** The profile trusts this CA. */
   tls?: LocalTls;
   colorScheme?: 'light' | 'dark';
+  /** Everything that is not on the disk goes to a proxy that is not there. */
+  offline?: boolean;
 }
 
 /** Firefox with the extension installed, driven by WebDriver BiDi: clicks and keys are the browser's own input. */
 export interface Firefox {
   /** Opens a page of the extension in a tab of its own. */
   open(page: string): Promise<FirefoxPage>;
+  /** Opens any page. */
+  openUrl(url: string): Promise<FirefoxPage>;
   close(): Promise<void>;
 }
 
@@ -77,16 +81,28 @@ const preferences = (extensionId: string, colorScheme: 'light' | 'dark'): Record
   'toolkit.telemetry.server': 'data:,',
 });
 
+/** Port 9 (discard) of this machine, for every kind of connection and every host. */
+const DEAD_PROXY = {
+  'network.proxy.type': 1,
+  'network.proxy.socks': '127.0.0.1',
+  'network.proxy.socks_port': 9,
+  'network.proxy.socks_remote_dns': true,
+  'network.proxy.allow_hijacking_localhost': true,
+};
+
 /**
  * Starts a headless Firefox with a fresh profile and installs the extension in it.
  * @throws Missing when there is no Firefox or, with `tls`, no certutil
  */
 export async function launchFirefox(options: FirefoxOptions = {}): Promise<Firefox> {
   const executable = await findTool(FIREFOX);
-  const extension = options.extension ?? join(root, '.output/firefox-mv2');
+  const extension = options.extension === undefined ? join(root, '.output/firefox-mv2') : options.extension;
   const extensionId = options.extensionId ?? 'wallet@hoarfrost.invalid';
   const profile = await mkdtemp(join(tmpdir(), 'hoarfrost-firefox-'));
-  const settings = Object.entries(preferences(extensionId, options.colorScheme ?? 'light'));
+  const settings = Object.entries({
+    ...preferences(extensionId, options.colorScheme ?? 'light'),
+    ...(options.offline ? DEAD_PROXY : {}),
+  });
   const lines = settings.map(
     ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`,
   );
@@ -114,9 +130,11 @@ export async function launchFirefox(options: FirefoxOptions = {}): Promise<Firef
     const said = (text: string) => /WebDriver BiDi listening on (ws:\S+)/.exec(text)?.[1];
     const { send, end } = await connect(`${await heard('Firefox', firefox, said, DEADLINE)}/session`);
     await send('session.new', { capabilities: {} });
-    await send('webExtension.install', { extensionData: { type: 'path', path: extension } });
+    if (extension !== null)
+      await send('webExtension.install', { extensionData: { type: 'path', path: extension } });
     return {
       open: (page) => openPage(send, `moz-extension://${UUID}/${page}`),
+      openUrl: (url) => openPage(send, url),
       async close() {
         end();
         await close();

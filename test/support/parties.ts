@@ -56,11 +56,17 @@ export interface Born {
 }
 
 /** Runs a whole keygen; `tamper` sees each list as it is delivered to each party. */
-export async function runKeygen(signer: Signer, random: Random, tamper: Tamper = {}): Promise<Born> {
+export async function runKeygen(
+  signer: Signer,
+  random: Random,
+  tamper: Tamper = {},
+  /** Recovery's keys, where they come from words. */
+  recovery?: Pick<keygen.KeygenSelf, 'host' | 'encryption'>,
+): Promise<Born> {
   const ids = keygen.PARTIES;
   // One after the other, so that a seed always gives the same parties.
   const selves: keygen.KeygenSelf[] = [];
-  for (const id of ids) selves.push(await partyOf(id, random));
+  for (const id of ids) selves.push({ ...(await partyOf(id, random)), ...(id === 3 ? recovery : {}) });
   const seen = (kind: keyof Tamper, messages: Bytes[], to: PartyId) =>
     tamper[kind]?.([...messages], to) ?? messages;
 

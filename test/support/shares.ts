@@ -97,8 +97,12 @@ export async function recovered(signer: SignerModule, life: Life): Promise<Secre
   return (await recoverAtEpoch(signer, life.words.privateKey, life.born.certificate, copies)).share;
 }
 
-export async function begin(signer: SignerModule, random: Random): Promise<Life> {
-  const born = await runKeygen(signer, random);
+export async function begin(
+  signer: SignerModule,
+  random: Random,
+  recovery?: Pick<KeygenSelf, 'host' | 'encryption'>,
+): Promise<Life> {
+  const born = await runKeygen(signer, random, {}, recovery);
   const holders = born.finished.map(({ self, result }) => ({
     id: self.id,
     host: self.host,
