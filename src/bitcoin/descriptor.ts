@@ -64,6 +64,7 @@ function isIndex(index: number): boolean {
 
 /** CKDpub (BIP-32) for each index. I_L >= n or a child at infinity is refused: `BadEncoding`, with a chance of 2^-127. */
 export function publicChildren(curve: Curve, parent: PublicNode, indices: readonly number[]): PublicNode[] {
+  if (indices.length === 0) return [];
   const digests = indices.map((index) => {
     ensure(isIndex(index), 'BadEncoding', { detail: 'derivation index' });
     const data = new Uint8Array(37);
@@ -147,31 +148,41 @@ const keyName = (account: Account, branch: Branch, index: number) =>
 export function deriveKey(account: Account, branch: Branch, index: number): DerivedKey {
   return keysKept.get(
     keyName(account, branch, index),
-    () => derive(nobleCurve, account, branch, [index])[0]!,
+    () => derive(nobleCurve, account, [{ branch, index }])[0]!,
   );
 }
 
 /** Derives what is not remembered of `paths` at once, by a faster curve: `deriveKey` then finds it. */
 export function deriveAhead(curve: Curve, account: Account, paths: readonly OwnPath[]): void {
-  for (const branch of [0, 1] as const) {
-    const indices = paths
-      .filter((path) => path.branch === branch && !keysKept.has(keyName(account, branch, path.index)))
-      .map(({ index }) => index);
-    if (indices.length === 0) continue;
-    for (const key of derive(curve, account, branch, indices)) {
-      keysKept.get(keyName(account, branch, key.index), () => key);
-    }
+  const missing = paths.filter(({ branch, index }) => !keysKept.has(keyName(account, branch, index)));
+  if (missing.length === 0) return;
+  for (const key of derive(curve, account, missing)) {
+    keysKept.get(keyName(account, key.branch, key.index), () => key);
   }
 }
 
-function derive(curve: Curve, account: Account, branch: Branch, indices: readonly number[]): DerivedKey[] {
-  ensure(branch === 0 || branch === 1, 'BadEncoding', { detail: 'branch' });
-  const nodes = publicChildren(curve, branchesOf(curve, account)[branch], indices);
+function derive(curve: Curve, account: Account, paths: readonly OwnPath[]): DerivedKey[] {
+  ensure(
+    paths.every(({ branch }) => branch === 0 || branch === 1),
+    'BadEncoding',
+    { detail: 'branch' },
+  );
+  const [receive, change] = ([0, 1] as const).map((branch) => paths.filter((path) => path.branch === branch));
+  const sorted = [...receive!, ...change!];
+  const indicesOf = (some: readonly OwnPath[]) => some.map(({ index }) => index);
+  const parents = branchesOf(curve, account);
+  const nodes = [
+    ...publicChildren(curve, parents[0], indicesOf(receive!)),
+    ...publicChildren(curve, parents[1], indicesOf(change!)),
+  ];
   return keyPathOutputs(curve, nodes).map((output, i) => ({
     ...output,
-    branch,
-    index: indices[i]!,
-    address: addressOf(output.script, account.network)!,
+    branch: sorted[i]!.branch,
+    index: sorted[i]!.index,
+    // Asked for where somebody looks, and not where a cosigner signs.
+    get address() {
+      return addressOf(output.script, account.network)!;
+    },
   }));
 }
 

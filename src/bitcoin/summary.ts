@@ -25,7 +25,7 @@ export interface SummaryInput {
 export interface SummaryOutput {
   script: Uint8Array;
   value: bigint;
-  address: string | null;
+  readonly address: string | null;
   own: OwnPath | null;
 }
 
@@ -70,7 +70,15 @@ export function summarise(psbt: ParsedPsbt, account: Account, used: UsedIndices)
   const near = { 0: used.receive + GAP_OWN_OUTPUT, 1: used.change + GAP_OWN_OUTPUT };
   const outputs = psbt.outputs.map(({ script, value, tapPath }): SummaryOutput => {
     const own = pathOf(ownKey(account, script, tapPath, near));
-    return { script, value, address: addressOf(script, account.network), own };
+    return {
+      script,
+      value,
+      own,
+      // Asked for where somebody looks, and not where a cosigner signs.
+      get address() {
+        return addressOf(script, account.network);
+      },
+    };
   });
   const left = total(inputs) - total(outputs);
   // A transaction that others complete may still lack the inputs that pay for its outputs.
@@ -116,7 +124,11 @@ export function summaryDigest(summary: Summary): Uint8Array<ArrayBuffer> {
     txid: Uint8Array.from(hex.decode(outpoint.txid)),
     vout: outpoint.vout,
   }));
-  const outputs = summary.outputs.map((output) => ({ ...output, script: Uint8Array.from(output.script) }));
+  const outputs = summary.outputs.map(({ script, value, own }) => ({
+    script: Uint8Array.from(script),
+    value,
+    own,
+  }));
   const { network } = summary;
   const encoded = encode(canonical, { network, spend: Uint8Array.from(summary.spend), inputs, outputs });
   return Uint8Array.from(schnorr.utils.taggedHash('hoarfrost/summary', encoded));

@@ -223,15 +223,17 @@ export class SqlStore implements Store {
 /** The wallet's row is read at once, so that an unknown one fails before `work` begins. */
 async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> {
   const one = async (text: string, values: readonly Value[]) => (await sql.all(text, values))[0];
+  // The ledger stays the same while the row is locked: only another timeline of the database brings a new one.
   const row = await one(
-    `SELECT device_key, epoch, certificate, next_receive, next_change, begun_at, born_at, lost_at FROM wallet WHERE id = ?${lock}`,
+    'SELECT w.device_key, w.epoch, w.certificate, w.next_receive, w.next_change, w.begun_at, w.born_at, ' +
+      'w.lost_at, c.ledger, c.lost_at AS ledger_lost_at FROM wallet w, cosigner c ' +
+      `WHERE w.id = ?${lock === '' ? '' : `${lock} OF w`}`,
     [id],
   );
   ensure(row !== undefined, 'NotEnrolled');
-  const [whole] = await sql.all('SELECT ledger, lost_at FROM cosigner');
   const begunAt = Number(row.begun_at);
   // What was charged here before a loss, and elsewhere before it came here.
-  const losses = [Number(whole!.lost_at), Number(row.lost_at)].filter((at) => at > 0 && at >= begunAt);
+  const losses = [Number(row.ledger_lost_at), Number(row.lost_at)].filter((at) => at > 0 && at >= begunAt);
   let epoch = Number(row.epoch);
   let wallet: WalletRecord = {
     id,
@@ -241,7 +243,7 @@ async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> 
     nextReceive: Number(row.next_receive),
     nextChange: Number(row.next_change),
     bornAt: Number(row.born_at ?? begunAt),
-    ledger: ledgerOf(whole),
+    ledger: ledgerOf(row),
     lostAt: losses.length === 0 ? null : Math.max(...losses),
   };
 
