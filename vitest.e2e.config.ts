@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 /** Tests that stand on browsers, a Bitcoin node and a cosigner: one file at a time, and time enough for each. */
 export default defineConfig({
   test: {
-    include: ['test/e2e/**/*.test.ts'],
+    include: ['test/{e2e,fault}/**/*.test.ts'],
     environment: 'node',
     fileParallelism: false,
     testTimeout: 120_000,

@@ -14,6 +14,8 @@ export interface CosignerOptions {
   port?: number;
   /** Further settings, as on its command line. */
   settings?: readonly string[];
+  /** A command that runs what is put behind it. */
+  under?: readonly string[];
 }
 
 /** A cosigner process of our own, on the loopback address. */
@@ -40,11 +42,13 @@ export const chainOf = (node: { rpcUrl: string; cookieFile: string }): string =>
 
 /** @throws Error with what the cosigner said, when it does not come up */
 export async function startCosigner(options: CosignerOptions): Promise<RunningCosigner> {
-  const { folder, network, chain, tls, port = 0, settings = [] } = options;
+  const { folder, network, chain, tls, port = 0, settings = [], under = [] } = options;
   let log = '';
+  const [command, ...args] = [...under, process.execPath];
   const cosigner = start(
-    process.execPath,
+    command!,
     [
+      ...args,
       join(root, 'src/cosigner/main.ts'),
       'serve',
       '--print-pairing',

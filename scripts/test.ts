@@ -27,8 +27,8 @@ const SHORT_RUNS: Record<string, readonly string[]> = {
 };
 /** Folders under test/, run side by side within each. */
 const GROUPS = ['unit', 'vectors', 'property', 'conformance'];
-/** The folder under test/ whose files use browsers, node and cosigner, one after the other. */
-const END_TO_END = 'e2e';
+/** The folders under test/ whose files use browsers, node and cosigner, one after the other. */
+const END_TO_END = ['e2e', 'fault'];
 
 const total: Tally = { passed: 0, failed: [], skipped: [] };
 
@@ -67,7 +67,7 @@ async function tests(name: string, config: string, filter: string): Promise<void
 }
 
 const wanted = process.argv.slice(2);
-const all = [...CHECKS, ...Object.keys(SHORT_RUNS), ...GROUPS, END_TO_END];
+const all = [...CHECKS, ...Object.keys(SHORT_RUNS), ...GROUPS, ...END_TO_END];
 const unknown = wanted.filter((name) => !all.includes(name));
 if (unknown.length > 0) {
   console.error(`No such tests: ${unknown.join(', ')}. There are: ${all.join(', ')}`);
@@ -76,19 +76,20 @@ if (unknown.length > 0) {
 const chosen = new Set(wanted.length > 0 ? wanted : all);
 
 try {
-  if (chosen.has(END_TO_END)) {
+  const real = END_TO_END.filter((name) => chosen.has(name));
+  if (real.length > 0) {
     await part('Bitcoin node', async () => (await getBitcoind()).version);
     for (const tool of [CHROMIUM, FIREFOX, CERTUTIL]) await part(tool.name, () => getTool(tool));
     await part('TLS certificate', localTls);
   }
-  if (chosen.has(END_TO_END) || chosen.has('conformance')) await part('PostgreSQL', getPostgres);
+  if (real.length > 0 || chosen.has('conformance')) await part('PostgreSQL', getPostgres);
   for (const name of CHECKS) if (chosen.has(name)) await check(name);
   for (const name of GROUPS) if (chosen.has(name)) await tests(name, 'vitest.config.ts', `test/${name}/`);
   for (const [name, args] of Object.entries(SHORT_RUNS)) if (chosen.has(name)) await check(name, args);
-  if (chosen.has(END_TO_END)) {
-    const files = await readdir(join(root, 'test', END_TO_END), { recursive: true });
+  for (const folder of real) {
+    const files = await readdir(join(root, 'test', folder), { recursive: true });
     for (const file of files.filter((name) => name.endsWith('.test.ts')).sort()) {
-      const path = `test/${END_TO_END}/${file}`;
+      const path = `test/${folder}/${file}`;
       await tests(path, 'vitest.e2e.config.ts', path);
     }
   }

@@ -26,6 +26,8 @@ export interface PostgresServer {
   kill(): Promise<void>;
   /** Starts again what was killed or stopped, on its data and its port. */
   restart(): Promise<void>;
+  /** Whether it has not ended by itself. */
+  runs(): boolean;
   /** Ends the server and keeps its data. */
   halt(): Promise<void>;
   /** Ends the server and removes its data. */
@@ -78,40 +80,43 @@ async function unprivileged(): Promise<{ prefix: string[]; uid: number | undefin
   throw new Missing('a user that is not root', 'adduser postgres');
 }
 
+/** The user that the server runs as, where that is not who runs this. @throws Missing */
+export const postgresUser = async (): Promise<number | undefined> => (await unprivileged()).uid;
+
+export interface PostgresOptions {
+  /** Lines of postgresql.conf. */
+  settings?: readonly string[];
+  /** Where `data` is made, or lies empty; a new one when left out. */
+  folder?: string;
+  /** A command that runs what is put behind it: the server, and what makes its data. */
+  under?: readonly string[];
+}
+
 /**
  * Makes and starts an empty server.
- * @param options.settings lines of postgresql.conf
  * @throws Missing; Error with the server's words when it does not start
  */
-export async function startPostgres(options: { settings?: readonly string[] } = {}): Promise<PostgresServer> {
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const password = randomBytes(16).toString('hex');
-  const folder = await newFolder();
+  const { settings = [], under = [], folder = await newFolder() } = options;
   const passwordFile = join(folder, 'password');
   await writeFile(passwordFile, password, { mode: 0o600 });
   const { uid } = await unprivileged();
   if (uid !== undefined) await chown(passwordFile, uid, -1);
   const data = join(folder, 'data');
   try {
-    await program('initdb', [
-      '-D',
-      data,
-      '-U',
-      USER,
-      '-A',
-      'scram-sha-256',
-      `--pwfile=${passwordFile}`,
-      '-E',
-      'UTF8',
-      '--locale=C',
-    ]);
-    return await serve(folder, password, options.settings ?? []);
+    const login = ['-U', USER, '-A', 'scram-sha-256', `--pwfile=${passwordFile}`];
+    // Small files of its log, so that a small disk holds it.
+    const form = ['-E', 'UTF8', '--locale=C', '--wal-segsize=1'];
+    await program('initdb', ['-D', data, ...login, ...form], { under });
+    return await serve(folder, password, settings, under);
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
   }
 }
 
-async function newFolder(): Promise<string> {
+export async function newFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'hoarfrost-postgres-'));
   const { uid } = await unprivileged();
   if (uid !== undefined) await chown(folder, uid, -1);
@@ -122,15 +127,20 @@ async function newFolder(): Promise<string> {
 async function program(
   name: string,
   args: readonly string[],
-  env: Record<string, string> = {},
+  { env = {}, under = [] }: { env?: Record<string, string>; under?: readonly string[] } = {},
 ): Promise<string> {
   const { prefix } = await unprivileged();
-  const [command, ...rest] = [...prefix, join(await findPostgres(), name), ...args];
+  const [command, ...rest] = [...under, ...prefix, join(await findPostgres(), name), ...args];
   return run(command!, rest, { cwd: '/', env, deadlineMs: 2 * MINUTE });
 }
 
 /** Starts the server on the data that is there. */
-async function serve(folder: string, password: string, settings: readonly string[]): Promise<PostgresServer> {
+async function serve(
+  folder: string,
+  password: string,
+  settings: readonly string[],
+  under: readonly string[] = [],
+): Promise<PostgresServer> {
   const port = await freePort();
   const data = join(folder, 'data');
   const login = `${USER}:${password}`;
@@ -146,13 +156,14 @@ async function serve(folder: string, password: string, settings: readonly string
       'max_connections=120',
       ...settings,
     ];
-    const [command, ...args] = [...prefix, join(await findPostgres(), 'postgres'), '-D', data];
+    const [command, ...args] = [...under, ...prefix, join(await findPostgres(), 'postgres'), '-D', data];
     running = start(command!, [...args, ...lines.flatMap((line) => ['-c', line])], { cwd: '/' });
     await heard('PostgreSQL', running, (said) => READY.test(said) || undefined, MINUTE);
   };
+  const runs = () => running.child.exitCode === null && running.child.signalCode === null;
   /** SIGINT is its fast shutdown; SIGTERM would wait for the clients to leave. */
   const end = async (signal: 'SIGINT' | 'SIGKILL') => {
-    if (running.child.exitCode !== null || running.child.signalCode !== null) return;
+    if (!runs()) return;
     const ended = once(running.child, 'exit');
     running.child.kill(signal);
     const timer = setTimeout(() => running.child.kill('SIGKILL'), 20_000);
@@ -174,7 +185,9 @@ async function serve(folder: string, password: string, settings: readonly string
       '-U',
       USER,
     ];
-    return (await program('psql', [...args, '-d', database, '-c', command], { PGPASSWORD: password })).trim();
+    return (
+      await program('psql', [...args, '-d', database, '-c', command], { env: { PGPASSWORD: password } })
+    ).trim();
   };
   await launch();
   return {
@@ -207,6 +220,7 @@ async function serve(folder: string, password: string, settings: readonly string
       await sql('SELECT pg_promote(true, 30)');
     },
     kill: () => end('SIGKILL'),
+    runs,
     async restart() {
       // After a kill the server's children may live for a moment and hold its shared memory.
       for (let tries = 0; ; tries++) {

@@ -7,16 +7,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { type PostgresServer, startPostgres } from '../../scripts/setup/postgres.ts';
 import { systemClock } from '../../src/cosigner/clock.ts';
 import { openPostgres } from '../../src/cosigner/stores/postgres.ts';
-import { load } from '../../src/crypto/load.ts';
-import { receiptHash } from '../../src/frost/proofs.ts';
-import { decode } from '../../src/protocol/codec.ts';
-import { type AnswerOf, type Receipt, receiptBody } from '../../src/protocol/messages.ts';
+import type { AnswerOf } from '../../src/protocol/messages.ts';
 import { generateNoiseKeyPair } from '../../src/protocol/noise.ts';
 import {
   addressOf,
   askToSign,
   attemptOf,
-  type Bytes,
   Client,
   enrol,
   finish,
@@ -31,6 +27,7 @@ import {
   within,
 } from '../support/cosigner.ts';
 import { describeReal } from '../support/real.ts';
+import { keepSigning, receiptsOf } from '../support/traffic.ts';
 
 const DAY = 86_400_000;
 const code = (name: string) => expect.objectContaining({ code: name });
@@ -230,62 +227,4 @@ await describeReal('instances beside each other', ['postgres', 'openssl'], () =>
 /** The answer, or the code of the error. */
 async function outcome(asked: Promise<AnswerOf<'signed'>>): Promise<AnswerOf<'signed'> | string> {
   return asked.catch((e) => e.code as string);
-}
-
-interface Load {
-  readonly answered: { body: Bytes; answer: AnswerOf<'signed'> }[];
-  /** Resolves once that many were answered. */
-  until(count: number): Promise<void>;
-  stop(): Promise<void>;
-}
-
-/** Signs and signs through all instances; what fails is tried anew on a new connection. */
-function keepSigning(device: TestDevice, connect: (at: number) => Promise<Client>, lanes: number): Load {
-  const answered: Load['answered'] = [];
-  let stopped = false;
-  const running = Array.from({ length: lanes }, async (_, lane) => {
-    let client: Client | undefined;
-    while (!stopped) {
-      try {
-        client ??= await connect(lane);
-        const { body } = await attemptOf(client, device, payment(device, { amount: 1000n }));
-        answered.push({ body, answer: await askToSign(client, device, body) });
-      } catch {
-        client?.socket.ws.terminate();
-        client = undefined;
-        await sleep(100);
-      }
-    }
-  });
-  return {
-    answered,
-    async until(count) {
-      while (answered.length < count) await sleep(10);
-    },
-    async stop() {
-      stopped = true;
-      await within('stop', Promise.all(running));
-    },
-  };
-}
-
-/** All receipts, each checked against the one before. */
-async function receiptsOf(client: Client, device: TestDevice): Promise<{ after: bigint }[]> {
-  const signer = await load();
-  const receipts: Receipt[] = [];
-  for (let more = true; more; ) {
-    const page = await client.ask({ kind: 'receipts', from: receipts.length + 1 }, 'receipts');
-    receipts.push(...page.receipts);
-    more = page.receipts.length > 0;
-  }
-  let previous = new Uint8Array(32);
-  let after = 0n;
-  return receipts.map(({ body, signature }, i) => {
-    const receipt = decode(receiptBody, body);
-    expect(receipt).toMatchObject({ sequence: i + 1, previous, before: after });
-    expect(signer.schnorrVerify(device.keys.hostKeys[1], receiptHash(body), signature)).toBe(true);
-    previous = receiptHash(body);
-    after = receipt.after;
-    return receipt;
-  });
 }

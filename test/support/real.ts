@@ -3,6 +3,8 @@ import { findBitcoind } from '../../scripts/setup/bitcoind.ts';
 import { Missing } from '../../scripts/setup/missing.ts';
 import { findPostgres } from '../../scripts/setup/postgres.ts';
 import { CERTUTIL, CHROMIUM, FIREFOX, findTool, OPENSSL } from '../../scripts/setup/tools.ts';
+import { findCompiler } from './faultyKernel.ts';
+import { findNamespaces } from './smallDisk.ts';
 
 /** The parts of a machine that no package brings. */
 const PARTS = {
@@ -12,6 +14,8 @@ const PARTS = {
   certutil: () => findTool(CERTUTIL),
   openssl: () => findTool(OPENSSL),
   postgres: findPostgres,
+  namespaces: findNamespaces,
+  compiler: findCompiler,
 };
 
 /**

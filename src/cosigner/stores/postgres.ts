@@ -428,13 +428,13 @@ function isAnswer(e: unknown): boolean {
 }
 
 /**
- * Lost connections (08), conflicts (40), too little of something (53), a server that stops, starts or crashes (57P), I/O
- * (58), a primary that no longer is one (25006); and whatever is no answer of a server at all.
+ * Lost connections (08), conflicts (40), too little of something (53) but of disk (53100), a server that stops, starts or crashes
+ * (57P), I/O (58), a primary that no longer is one (25006); and whatever is no answer of a server at all.
  */
 function passes(e: unknown): boolean {
   if (!(e instanceof HoarfrostError) || e.code !== 'StoreUnavailable') return false;
   const { cause } = e;
-  if (cause instanceof DatabaseError) return /^(08|40|53|57P|58|25006)/.test(cause.code ?? '');
+  if (cause instanceof DatabaseError) return /^(08|40|53(?!100)|57P|58|25006)/.test(cause.code ?? '');
   return cause instanceof Error;
 }
 

@@ -1,6 +1,6 @@
 /** The store over any SQL database: the statements are the same, and so is what they mean; an adapter brings transactions. */
 import { equalVar } from '../../crypto/hash.ts';
-import { ensure } from '../../protocol/errors.ts';
+import { ensure, isHoarfrostError } from '../../protocol/errors.ts';
 import type {
   AttemptRecord,
   Bytes,
@@ -44,15 +44,22 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** How long a write that failed, or was done, speaks for the next one. */
+const FAILED_LATELY_MS = 2000;
+const WROTE_LATELY_MS = 5000;
+
 export class SqlStore implements Store {
   readonly #db: Database;
+  /** By the monotonic clock. */
+  #wroteAt = Number.NEGATIVE_INFINITY;
+  #failed: { at: number; failure: unknown } | undefined;
 
   constructor(db: Database) {
     this.#db = db;
   }
 
   withWallet<T>(id: Bytes, work: (tx: WalletTx) => Promise<T>): Promise<T> {
-    return this.#db.write(id, async (sql) => work(await openWallet(sql, id, sql.forUpdate)));
+    return this.#write(id, async (sql) => work(await openWallet(sql, id, sql.forUpdate)));
   }
 
   viewWallet<T>(id: Bytes, work: (view: WalletView) => Promise<T>): Promise<T> {
@@ -91,7 +98,7 @@ export class SqlStore implements Store {
 
   enrol(wallet: NewWallet, tokenHash: Bytes, furnish?: (tx: WalletTx) => Promise<void>): Promise<void> {
     const { id, session, deviceKey, recoveryKey, certificate, epoch, sealedShare, begunAt, before } = wallet;
-    return this.#db.write(null, async (sql) => {
+    return this.#write(null, async (sql) => {
       await checkToken(sql, tokenHash, begunAt, sql.forUpdate);
       const taken = 'SELECT 1 FROM wallet WHERE id = ? OR session = ? OR device_key = ?';
       ensure((await sql.all(taken, [id, session, deviceKey])).length === 0, 'WalletExists');
@@ -115,11 +122,11 @@ export class SqlStore implements Store {
     const text =
       'INSERT INTO takeover (device_key, body) VALUES (?, ?) ' +
       'ON CONFLICT (device_key) DO UPDATE SET body = excluded.body';
-    await this.#db.write(null, (sql) => sql.run(text, [deviceKey, body]));
+    await this.#write(null, (sql) => sql.run(text, [deviceKey, body]));
   }
 
   async addToken(hash: Bytes, expiresAt: number): Promise<void> {
-    await this.#db.write(null, (sql) =>
+    await this.#write(null, (sql) =>
       sql.run('INSERT INTO token (hash, expires_at) VALUES (?, ?)', [hash, expiresAt]),
     );
   }
@@ -151,7 +158,7 @@ export class SqlStore implements Store {
   }
 
   bind(identity: Bytes, ledger: Bytes): Promise<void> {
-    return this.#db.write(null, async (sql) => {
+    return this.#write(null, async (sql) => {
       const [row] = await sql.all(`SELECT identity FROM cosigner${sql.forUpdate}`);
       const known = blobOf(row?.identity);
       if (known === null) await sql.run('UPDATE cosigner SET identity = ?, ledger = ?', [identity, ledger]);
@@ -165,7 +172,7 @@ export class SqlStore implements Store {
   }
 
   declareLoss(ledger: Bytes, at: number): Promise<void> {
-    return this.#db.write(null, (sql) => declareLoss(sql, ledger, at));
+    return this.#write(null, (sql) => declareLoss(sql, ledger, at));
   }
 
   dump(visit: (rows: Rows) => Promise<void>): Promise<number> {
@@ -180,7 +187,7 @@ export class SqlStore implements Store {
   }
 
   fill(rows: () => AsyncIterable<Rows>, ledger: Bytes, at: number): Promise<void> {
-    return this.#db.write(null, async (sql) => {
+    return this.#write(null, async (sql) => {
       ensure((await sql.all('SELECT 1 FROM wallet LIMIT 1')).length === 0, 'WalletExists', {
         detail: 'store: not empty',
       });
@@ -197,8 +204,20 @@ export class SqlStore implements Store {
     });
   }
 
+  /**
+   * A disk that is full or takes no writes still reads well, and a full one takes what is small: a write that failed lately counts,
+   * whatever was done since, and where none was done lately one is tried.
+   */
   async check(): Promise<void> {
     await this.#db.read((sql) => sql.all('SELECT 1 FROM wallet LIMIT 1'));
+    const now = performance.now();
+    if (this.#failed !== undefined && now - this.#failed.at < FAILED_LATELY_MS) throw this.#failed.failure;
+    if (now - this.#wroteAt < WROTE_LATELY_MS) return;
+    await this.#db.write(null, async (sql) => {
+      const name = globalThis.crypto.getRandomValues(new Uint8Array(32));
+      await sql.run('INSERT INTO token (hash, expires_at) VALUES (?, 0)', [name]);
+      await sql.run('DELETE FROM token WHERE hash = ?', [name]);
+    });
   }
 
   close(): Promise<void> {
@@ -213,6 +232,18 @@ export class SqlStore implements Store {
       columns.set(table!, [...(columns.get(table!) ?? []), column!]);
     }
     return columns;
+  }
+
+  async #write<T>(wallet: Bytes | null, work: (sql: Sql) => Promise<T>): Promise<T> {
+    try {
+      const value = await this.#db.write(wallet, work);
+      this.#wroteAt = performance.now();
+      return value;
+    } catch (e) {
+      if (isHoarfrostError(e) && e.code === 'StoreUnavailable')
+        this.#failed = { at: performance.now(), failure: e };
+      throw e;
+    }
   }
 
   #blob(sql: string, key: Bytes): Promise<Bytes | null> {
