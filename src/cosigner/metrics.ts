@@ -12,6 +12,7 @@ const METRICS = {
   hoarfrost_decisions_total: ['counter', 'Decisions about signatures and policies, by verdict.'],
   hoarfrost_enrolments_total: ['counter', 'Wallets made.'],
   hoarfrost_refreshes_total: ['counter', 'Epochs begun.'],
+  hoarfrost_takeovers_total: ['counter', 'Wallets taken over from another cosigner.'],
   hoarfrost_part_up: ['gauge', 'Whether store, keys and chain answer, and whether new work is taken.'],
   hoarfrost_clock_ahead_seconds: ['gauge', 'How far the wall clock is ahead of the time that windows go by.'],
   process_resident_memory_bytes: ['gauge', 'Resident memory.'],

@@ -12,7 +12,7 @@ import { ensure } from '../protocol/errors.ts';
 import { type Answer, receiptBody } from '../protocol/messages.ts';
 import type { Cosigner } from './cosigner.ts';
 import { appendReceipt, decisionTime, limitDecisions, limitRefusals } from './receipts.ts';
-import type { Bytes, StoredRecord, WalletView } from './store.ts';
+import { type Bytes, numberKey, type StoredRecord, type WalletView } from './store.ts';
 import { deviceShareKey, type Wallet } from './wallet.ts';
 
 const CACHED = 1000;
@@ -50,7 +50,7 @@ export class Policies {
     }
     for (const { key, body } of records.slice(verified)) {
       policy = nextPolicy(signer.schnorrVerify, keysEver(wallet), policy, decode(signedPolicy, body));
-      ensure(equalVar(key, keyOf(policy.version)), 'WrongVersion', { detail: 'policy' });
+      ensure(equalVar(key, numberKey(policy.version)), 'WrongVersion', { detail: 'policy' });
     }
     if (verified < records.length) {
       if (this.#verified.size >= CACHED) this.#verified.delete(this.#verified.keys().next().value!);
@@ -76,7 +76,7 @@ export async function changePolicy(cosigner: Cosigner, id: Bytes, signed: Bytes)
     ensure(tightens || next.frozen || next.version <= VERSIONS_MAX, 'TooLarge', {
       detail: 'policy versions',
     });
-    await tx.putRecord('policy', keyOf(next.version), signed);
+    await tx.putRecord('policy', numberKey(next.version), signed);
     return appendReceipt(cosigner, tx, {
       spend: NO_SPEND,
       policyVersion: next.version,
@@ -110,11 +110,4 @@ function keysEver({ epochs, epoch }: Wallet): PolicyKeys {
     recovery: epochs.map(({ hostKeys }) => hostKeys[2]),
     cosigner: epochs.map(({ hostKeys }) => hostKeys[1]),
   };
-}
-
-/** In byte order as in number. */
-function keyOf(version: number): Bytes {
-  const key = new Uint8Array(4);
-  new DataView(key.buffer).setUint32(0, version);
-  return key;
 }

@@ -17,6 +17,7 @@ import { receiptsFrom } from './receipts.ts';
 import { Refresh, refreshDone, refreshStatus, testSign } from './refresh.ts';
 import { type Peer, sign } from './sign.ts';
 import type { Bytes } from './store.ts';
+import { approveTakeover, handOver, recordsOf, Takeover } from './takeover.ts';
 import { WalletChain } from './walletChain.ts';
 
 /** Enough for keygen, which is all that a stranger may send. */
@@ -39,6 +40,10 @@ const EXTRA_COST: Partial<Record<Request['kind'], number>> = {
   refreshStatus: 4,
   testSign: 2,
   refreshDone: 2,
+  takeoverOpen: 9,
+  takeoverFinish: 9,
+  takeoverApprove: 4,
+  handOver: 4,
 };
 
 export class Session {
@@ -47,6 +52,7 @@ export class Session {
   readonly #address: string;
   readonly #keygen: Keygen;
   readonly #refresh: Refresh;
+  readonly #takeover: Takeover;
   readonly #chain: WalletChain;
   #greeted = false;
   #wallet: Bytes | null = null;
@@ -57,6 +63,7 @@ export class Session {
     this.#address = peer.address;
     this.#keygen = new Keygen(cosigner, peer.deviceKey);
     this.#refresh = new Refresh(cosigner);
+    this.#takeover = new Takeover(cosigner, peer.deviceKey);
     this.#chain = new WalletChain(cosigner);
   }
 
@@ -66,7 +73,7 @@ export class Session {
 
   /** Bytes of the largest request that this device may send now. */
   get messageMax(): number {
-    return this.enrolled ? MESSAGE_MAX : STRANGER_MESSAGE_MAX;
+    return this.enrolled || this.#takeover.running ? MESSAGE_MAX : STRANGER_MESSAGE_MAX;
   }
 
   /** Charges for a message of that many bytes before it is read. `RateLimited`. */
@@ -132,6 +139,21 @@ export class Session {
         return testSign(this.#cosigner, await this.#own(), this.#peer.handshakeHash, request);
       case 'refreshDone':
         return refreshDone(this.#cosigner, await this.#own(), request);
+      case 'records':
+        return recordsOf(this.#cosigner, await this.#own());
+      case 'takeoverOpen':
+        ensure(!this.enrolled, 'WalletExists');
+        return { kind: 'party', message: await this.#takeover.open(request) };
+      case 'takeoverFinish':
+        return { kind: 'party', message: await this.#takeover.finish(request) };
+      case 'takeoverApprove': {
+        const { deviceKey } = this.#peer;
+        const { wallet, record } = await approveTakeover(this.#cosigner, deviceKey, request);
+        this.#wallet = wallet;
+        return { kind: 'repaired', record };
+      }
+      case 'handOver':
+        return handOver(this.#cosigner, await this.#own(), request);
       default:
         return unreachable(request);
     }
@@ -141,6 +163,7 @@ export class Session {
   end(): void {
     this.#keygen.drop();
     this.#refresh.drop();
+    this.#takeover.drop();
   }
 
   async #hello(request: Extract<Request, { kind: 'hello' }>): Promise<Answer> {

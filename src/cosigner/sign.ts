@@ -2,7 +2,7 @@
  * Signing (DESIGN section 3): proof, authorisation, then nonces and shares in one go, the answer stored, the answer sent. No
  * nonce outlives the call, and nothing is ever computed twice for one attempt.
  */
-
+import { equalVar } from '../crypto/hash.ts';
 import type { Epoch } from '../frost/epoch.ts';
 import { signProofHash, signRequestHash } from '../frost/proofs.ts';
 import { answerAll } from '../frost/signing.ts';
@@ -32,11 +32,14 @@ export async function sign(
   { body, proof }: Extract<Request, { kind: 'sign' }>,
 ): Promise<Answer> {
   const { store, wallets, signer, random } = cosigner;
-  const { record, wallet, sealed } = await store.viewWallet(id, async (view) => ({
-    record: view.wallet,
-    wallet: await wallets.read(cosigner, view),
-    sealed: await view.sealedShare(),
-  }));
+  const { record, wallet, sealed } = await store.viewWallet(id, async (view) => {
+    ensure(equalVar(view.wallet.deviceKey, deviceKey), 'NotEnrolled', { detail: 'another device' });
+    return {
+      record: view.wallet,
+      wallet: await wallets.read(cosigner, view),
+      sealed: await view.sealedShare(),
+    };
+  });
   const proved = signProofHash(handshakeHash, body);
   const provedIn = (epoch: Epoch) => signer.schnorrVerify(deviceShareKey(epoch), proved, proof);
   if (!provedIn(wallet.epoch)) {

@@ -15,7 +15,7 @@ import { followRecords } from '../frost/records.ts';
 import { decodePolicy, type Policy } from '../policy/document.ts';
 import { ensure } from '../protocol/errors.ts';
 import type { Cosigner } from './cosigner.ts';
-import type { Bytes, WalletRecord, WalletView } from './store.ts';
+import { type Bytes, numberKey, type WalletRecord, type WalletView } from './store.ts';
 
 export interface Wallet {
   /** As keygen made them: only what never changes is read from here. */
@@ -82,9 +82,7 @@ export function deviceShareKey({ verifyingShares }: Epoch): Uint8Array {
   return verifyingShares[0].subarray(1);
 }
 
-/** Where the next record of this wallet goes: in byte order as in the chain. */
+/** Where the next record of this wallet goes. */
 export function recordKey({ epochs }: Wallet): Bytes {
-  const key = new Uint8Array(4);
-  new DataView(key.buffer).setUint32(0, epochs.length);
-  return key;
+  return numberKey(epochs.length);
 }

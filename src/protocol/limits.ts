@@ -13,6 +13,8 @@ export const OUTPUTS_MAX = 500;
 export const POLICY_MAX = 4096;
 /** A policy with its signatures. */
 export const SIGNED_POLICY_MAX = POLICY_MAX + 512;
+/** Versions of one policy after the first, as they travel to another cosigner. */
+export const POLICY_VERSIONS_MAX = 1024;
 export const WINDOWS_MAX = 8;
 export const PAYEES_MAX = 64;
 /** Payments of one wallet that wait at a time. */
@@ -35,6 +37,8 @@ export const REQUEST_DEADLINE_MS = 30_000;
 export const KEYGEN_DEADLINE_MS = 10 * 60_000;
 /** A refresh lives no longer than this in the cosigner's memory. */
 export const REFRESH_DEADLINE_MS = 2 * 60_000;
+/** A repair lives no longer than this in the cosigner's memory: a person carries messages to the recovery page in between. */
+export const REPAIR_DEADLINE_MS = 10 * 60_000;
 /** Nonces of a live attempt survive a reconnect of the same worker this long. */
 export const NONCE_LIFETIME_MS = 30_000;
 /** A pressed request goes on by itself after a restart within this long; later it asks again. */

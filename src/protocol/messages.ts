@@ -27,7 +27,9 @@ import {
   INPUTS_MAX,
   MESSAGE_MAX,
   POLICY_MAX,
+  POLICY_VERSIONS_MAX,
   PSBT_MAX,
+  RECORDS_MAX,
   SIGNED_POLICY_MAX,
 } from './limits.ts';
 import { NETWORKS } from './networks.ts';
@@ -37,6 +39,10 @@ const hash = bytes(32);
 const DETAIL_MAX = 256;
 const partyMessage = blob(20_000);
 const commitmentPair = bytes(66);
+const certificateBytes = blob(40_000);
+/** One `epochRecord`, and all that one party keeps, oldest first. */
+const recordBytes = blob(2048);
+const recordCopy = list(recordBytes, RECORDS_MAX);
 
 /** What the cosigner would do with a PSBT, in the words of policy. */
 export const verdict = union({
@@ -118,6 +124,23 @@ export const request = union({
   testSign: struct({ epoch: u32, commitment: commitmentPair }),
   /** The finished test: both sides hold shares of this epoch that fit, and the cosigner destroys the one before. */
   refreshDone: struct({ epoch: u32, signature: bytes(64) }),
+  /** What changed the shares of the device's own wallet. */
+  records: struct({}),
+  /** To a cosigner that shall take over a wallet: its hello of frost/repair is the answer. */
+  takeoverOpen: struct({ token: text(128), ceremony: hash }),
+  /** All that leads to the present epoch and policy, and device's and recovery's openings and sums. */
+  takeoverFinish: struct({
+    certificate: certificateBytes,
+    records: recordCopy,
+    /** The versions after the first: `signedPolicy` of policy/versions. */
+    policies: list(blob(SIGNED_POLICY_MAX), POLICY_VERSIONS_MAX),
+    opens: list(partyMessage, 2),
+    sums: list(partyMessage, 2),
+  }),
+  /** Device's and recovery's certificates, on this connection or a later one. */
+  takeoverApprove: struct({ approvals: list(partyMessage, 2) }),
+  /** To the cosigner that is left: the complete record that puts another in its place. It destroys its share. */
+  handOver: struct({ record: recordBytes }),
 });
 export type Request = TypeOf<typeof request>;
 
@@ -155,7 +178,7 @@ export const answer = union({
     time: time,
   }),
   party: struct({ message: partyMessage }),
-  certificate: struct({ certificate: blob(40_000) }),
+  certificate: struct({ certificate: certificateBytes }),
   evaluated: struct({ digest: hash, verdict }),
   signed: struct({
     digest: hash,
@@ -197,6 +220,9 @@ export const answer = union({
   tested: struct({ commitment: commitmentPair, share: bytes(32) }),
   /** The share before is on its way out for good: its key is destroyed, or about to be. */
   retired: struct({ epoch: u32 }),
+  /** The complete record: the new holder's keys stand for that party from here on. */
+  repaired: struct({ record: recordBytes }),
+  records: struct({ certificate: certificateBytes, records: recordCopy }),
 });
 export type Answer = TypeOf<typeof answer>;
 export type AnswerOf<K extends Answer['kind']> = Extract<Answer, { kind: K }>;

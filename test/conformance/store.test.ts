@@ -187,6 +187,37 @@ function suite(open: Open): void {
     expect(await store.walletsOfRecord('recovery', bytes(95))).toEqual([younger.id]);
   });
 
+  test('a wallet that comes from elsewhere is furnished in the transaction that enrols it, or does not come', async () => {
+    const c = { ...walletOf(200), before: { bornAt: NOW - 5000, lostAt: NOW + 7 } };
+    await store.addToken(bytes(60), NOW + 1);
+    await store.putTakeover(c.deviceKey, bytes(1));
+    await store.putTakeover(c.deviceKey, bytes(2));
+    const fail = store.enrol(c, bytes(60), async (tx) => {
+      await tx.putRecord('policy', bytes(1, 4), bytes(5));
+      throw new Error('unfit');
+    });
+    await expect(fail).rejects.toThrow('unfit');
+    expect(await store.walletOfDevice(c.deviceKey)).toBeNull();
+    expect(await store.takeover(c.deviceKey)).toEqual(bytes(2));
+    await store.enrol(c, bytes(60), (tx) => tx.putRecord('policy', bytes(1, 4), bytes(5)));
+    expect(await store.takeover(c.deviceKey)).toBeNull();
+    const seen = await store.viewWallet(c.id, async (view) => [view.wallet, await view.records('policy')]);
+    expect(seen).toEqual([
+      { ...recordOf(c), bornAt: NOW - 5000, lostAt: NOW + 7 },
+      [{ key: bytes(1, 4), body: bytes(5) }],
+    ]);
+  });
+
+  test('a wallet that retires has no device and no share, here and for another instance', async () => {
+    expect(await store.withWallet(a.id, (tx) => tx.retire())).toEqual([a.sealedShare]);
+    for (const s of [store, await another()]) {
+      expect(await s.walletOfDevice(a.deviceKey)).toBeNull();
+      const share = s.viewWallet(a.id, (view) => view.sealedShare());
+      await expect(share).rejects.toEqual(code('ShareUnrecoverable'));
+    }
+    expect(await store.walletOfDevice(b.deviceKey)).toEqual(b.id);
+  });
+
   test('a token enrols once, while it holds; a failed enrolment leaves it whole', async () => {
     const c = walletOf(200);
     await expect(store.checkToken(bytes(50), NOW)).rejects.toEqual(code('TokenUnknown'));
