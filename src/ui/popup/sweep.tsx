@@ -5,6 +5,7 @@ import { countText, parseRate, rateText } from '../amounts.ts';
 import { useCall, useClient } from '../device.tsx';
 import type { Host } from '../extensionHost.ts';
 import { NetworkBadge, SubBar } from '../parts/frame.tsx';
+import { Icon } from '../parts/icon.tsx';
 import { Amount } from '../parts/money.tsx';
 import { FailureNotice, Notice } from '../parts/notice.tsx';
 import { type FeeChoice, Fees } from './fees.tsx';
@@ -45,7 +46,7 @@ export function Sweep({
               data-state={i < step ? 'done' : undefined}
               aria-current={i === step ? 'step' : undefined}
             >
-              <span class="step__dot">{i + 1}</span>
+              <span class="step__dot">{i < step ? <Icon name="check" /> : i + 1}</span>
               {name}
             </li>
           ))}
