@@ -1,21 +1,28 @@
-/** Password to key: Argon2id (RFC 9106) in WebAssembly. */
+/** Password to key: Argon2id (RFC 9106) in WebAssembly, and on request a security key's secret mixed in. */
 import { argon2id } from 'hash-wasm';
+import { concat } from '../protocol/bytes.ts';
 import { ensure } from '../protocol/errors.ts';
 import { Secret } from './secret.ts';
 
-/** Stored beside what the key wraps, and bound to it as AAD. */
-export interface KdfParameters {
+/** What a derivation costs. */
+export interface KdfCost {
   readonly version: 1;
   /** KiB. */
   readonly memory: number;
   readonly passes: number;
   readonly lanes: number;
+}
+
+/** Stored beside what the key wraps, and bound to it as AAD. */
+export interface KdfParameters extends KdfCost {
   /** 16 random bytes. */
   readonly salt: Uint8Array<ArrayBuffer>;
 }
 
 /** Nothing weaker is ever read or written. */
-export const KDF_FLOOR = { version: 1, memory: 64 * 1024, passes: 3, lanes: 1 } as const;
+export const KDF_FLOOR: KdfCost = { version: 1, memory: 64 * 1024, passes: 3, lanes: 1 };
+/** What new passwords get, and old ones at their next unlock. Only ever rises. */
+export const KDF_CURRENT: KdfCost = KDF_FLOOR;
 /** A stored record may not make the browser run out of memory or time. */
 const KDF_CEILING = { memory: 1024 * 1024, passes: 16, lanes: 4 } as const;
 
@@ -23,18 +30,27 @@ const KDF_CEILING = { memory: 1024 * 1024, passes: 16, lanes: 4 } as const;
 export function checkKdfParameters(p: KdfParameters): void {
   const sane =
     p.version === 1 &&
-    p.memory >= KDF_FLOOR.memory &&
-    p.passes >= KDF_FLOOR.passes &&
-    p.lanes >= KDF_FLOOR.lanes &&
-    p.memory <= KDF_CEILING.memory &&
-    p.passes <= KDF_CEILING.passes &&
-    p.lanes <= KDF_CEILING.lanes &&
+    isInside(p.memory, KDF_FLOOR.memory, KDF_CEILING.memory) &&
+    isInside(p.passes, KDF_FLOOR.passes, KDF_CEILING.passes) &&
+    isInside(p.lanes, KDF_FLOOR.lanes, KDF_CEILING.lanes) &&
     p.salt.length === 16;
   ensure(sane, 'VaultDamaged', { detail: 'kdf parameters' });
 }
 
-/** Non-extractable AES-256-GCM key. About 0.3 s at the floor. */
-export async function deriveKek(password: string, parameters: KdfParameters): Promise<CryptoKey> {
+/** Whether `p` costs an attacker less than `wanted` in any respect. */
+export function isWeakerThan(p: KdfCost, wanted: KdfCost): boolean {
+  return p.memory < wanted.memory || p.passes < wanted.passes || p.lanes < wanted.lanes;
+}
+
+/**
+ * Non-extractable AES-256-GCM key. About 0.3 s at the floor. `factor`, 32 bytes, is mixed in after Argon2id by HKDF: neither
+ * it nor the password is of use without the other. The caller wipes it.
+ */
+export async function deriveKek(
+  password: string,
+  parameters: KdfParameters,
+  factor: Secret | null = null,
+): Promise<CryptoKey> {
   checkKdfParameters(parameters);
   const raw = Secret.take(
     await argon2id({
@@ -48,8 +64,28 @@ export async function deriveKek(password: string, parameters: KdfParameters): Pr
     }),
   );
   try {
+    if (factor !== null) return await mixed(raw, factor, parameters.salt);
     return await crypto.subtle.importKey('raw', raw.expose(), 'AES-GCM', false, ['encrypt', 'decrypt']);
   } finally {
     raw.wipe();
   }
+}
+
+const MIXED = new TextEncoder().encode('hoarfrost/password-and-security-key');
+
+async function mixed(raw: Secret, factor: Secret, salt: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
+  const both = Secret.own(concat(raw.expose(), factor.expose()));
+  try {
+    const base = await crypto.subtle.importKey('raw', both.expose(), 'HKDF', false, ['deriveKey']);
+    const how = { name: 'HKDF', hash: 'SHA-256', salt, info: MIXED };
+    const aes = { name: 'AES-GCM', length: 256 };
+    return await crypto.subtle.deriveKey(how, base, aes, false, ['encrypt', 'decrypt']);
+  } finally {
+    both.wipe();
+  }
+}
+
+/** False for what is no number at all. */
+function isInside(n: number, min: number, max: number): boolean {
+  return Number.isInteger(n) && n >= min && n <= max;
 }

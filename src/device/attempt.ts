@@ -74,7 +74,7 @@ export async function attemptToSign(
   onAttempt: (attempt: Bytes) => Promise<void>,
 ): Promise<Outcome> {
   const { env, signer, vault, wallet, channel } = parts;
-  const { epoch } = vault.context;
+  const { epoch } = wallet;
   const inputs = sighashes(parsePsbt(shown.psbt), wallet.account);
   const { handshakeHash, ledger } = await channel.connection();
   const attempt = {
@@ -83,7 +83,9 @@ export async function attemptToSign(
     attempt: env.random(16),
     epoch,
   };
-  const committed = await withShare(vault, (share) => commitAll(signer, share, attempt, inputs, env.random));
+  const committed = await withShare(vault, epoch, (share) =>
+    commitAll(signer, share, attempt, inputs, env.random),
+  );
   try {
     const since = { now: env.now(), monotonic: env.monotonic() };
     await onAttempt(attempt.attempt);
@@ -104,7 +106,7 @@ export async function attemptToSign(
       commitments: answer.commitments,
       shares: answer.shares,
     } as const;
-    const signatures = await withShare(vault, (share) =>
+    const signatures = await withShare(vault, epoch, (share) =>
       finishAll(signer, DEVICE, share, attempt, inputs, committed, peer),
     );
     const { transaction, txid } = finalize(shown.psbt, signatures);
@@ -116,8 +118,8 @@ export async function attemptToSign(
 }
 
 /** The share is in the clear for one synchronous call of the signer at a time, never across a wait. */
-async function withShare<T>(vault: Vault, use: (share: Secret) => T): Promise<T> {
-  const share = await vault.share();
+async function withShare<T>(vault: Vault, epoch: number, use: (share: Secret) => T): Promise<T> {
+  const share = await vault.share(epoch);
   return withSecrets([share], () => use(share));
 }
 
@@ -125,7 +127,7 @@ type SignAnswer = AnswerOf<'signed' | 'deferred' | 'refused'>;
 
 /** Asks; over a broken connection once more with the same nonces, as long as they may live. */
 async function ask(
-  { env, signer, vault, channel }: SigningParts,
+  { env, signer, vault, wallet, channel }: SigningParts,
   body: Bytes,
   since: { now: number; monotonic: number },
 ): Promise<SignAnswer> {
@@ -133,7 +135,7 @@ async function ask(
     try {
       const connection = await channel.connection();
       ensureFresh(env, since, NONCE_LIFETIME_MS);
-      const proof = await withShare(vault, (share) =>
+      const proof = await withShare(vault, wallet.epoch, (share) =>
         Uint8Array.from(
           signer.schnorrSign(share, signProofHash(connection.handshakeHash, body), env.random(32)),
         ),

@@ -9,7 +9,8 @@ import type { PendingKey } from './keygen.ts';
 import type { DrillRecord } from './offline.ts';
 import type { PaymentRecord } from './payments.ts';
 import type { SweepRecord } from './sweep.ts';
-import type { VaultRecord } from './vault.ts';
+import type { SealedShare, VaultRecord } from './vault.ts';
+import type { VaultVersion1 } from './vaultVersion1.ts';
 import type { HistoryRecord, WalletRecord } from './wallet.ts';
 
 export interface Settings {
@@ -18,8 +19,10 @@ export interface Settings {
 }
 
 interface Schema extends DBSchema {
-  /** `vault`: all that is secret, under the password. */
-  vault: { key: 'vault'; value: VaultRecord };
+  /** `vault`: host and channel key, under the password; of version 1 until its first unlock. */
+  vault: { key: 'vault'; value: VaultRecord | VaultVersion1 };
+  /** `vault` and `refresh`: share 1 by epoch, under the vault's data key. */
+  shares: { key: number; value: SealedShare };
   /** `unlockSession`: the key that wraps the data key while unlocked; cannot be exported, gone on lock. */
   session: { key: 'key'; value: CryptoKey };
   /** `keygen`: between this device's certificate signature and the full certificate. */
@@ -40,6 +43,7 @@ interface Schema extends DBSchema {
 
 type StoreName =
   | 'vault'
+  | 'shares'
   | 'session'
   | 'pending'
   | 'wallet'
@@ -77,6 +81,7 @@ const MIGRATIONS: ((db: IDBPDatabase<Schema>) => void)[] = [
   },
   (db) => {
     db.createObjectStore('sweep');
+    db.createObjectStore('shares');
     db.createObjectStore('drill');
   },
 ];

@@ -17,7 +17,7 @@ import { OfflineSigning } from './offline.ts';
 import { Payments, progressOf } from './payments.ts';
 import type { DeviceState, PortMethod, PortMethods, ThreeShares } from './port.ts';
 import { remoteChain } from './remoteChain.ts';
-import { Vault } from './vault.ts';
+import { securityKeyOf, Vault } from './vault.ts';
 import { walletView } from './views.ts';
 import { Wallet } from './wallet.ts';
 
@@ -130,7 +130,13 @@ export class Device {
     const vault = await this.#parts.db.get('vault', 'vault');
     if (vault === null) return { phase: 'empty', shares: shares('none', 'none', 'none') };
     if (this.#vault === null) {
-      return { phase: 'locked', shares: shares('locked', 'rest', 'rest'), network: vault.network };
+      const { network } = vault;
+      return {
+        phase: 'locked',
+        shares: shares('locked', 'rest', 'rest'),
+        network,
+        securityKey: securityKeyOf(vault),
+      };
     }
     if (this.#open === null) {
       const pending = await this.#parts.db.get('pending', 'pending');
@@ -176,7 +182,7 @@ export class Device {
   async #begin(dataKey: Secret): Promise<void> {
     const record = await this.#parts.db.get('vault', 'vault');
     ensure(record !== null, 'NoWallet');
-    const vault = await Vault.open(record, dataKey);
+    const vault = await Vault.open(this.#parts.db, record, dataKey);
     await this.#autoLock.start(dataKey);
     this.#vault = vault;
     await this.checkAutoLock();
@@ -186,7 +192,7 @@ export class Device {
     const record = await this.#parts.db.get('vault', 'vault');
     try {
       if (record === null) return;
-      this.#vault = await Vault.open(record, dataKey);
+      this.#vault = await Vault.open(this.#parts.db, record, dataKey);
     } finally {
       dataKey.wipe();
     }
@@ -294,6 +300,8 @@ export class Device {
 
 /** What a user at the screen does; a page that only refreshes itself keeps nothing unlocked. */
 const ACTIVITY: ReadonlySet<PortMethod> = new Set<PortMethod>([
+  'changePassword',
+  'setSecurityKey',
   'receiveAddress',
   'draft',
   'press',

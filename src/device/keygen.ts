@@ -21,7 +21,7 @@ import type { Database } from './database.ts';
 import { sleep } from './deadline.ts';
 import type { Environment } from './environment.ts';
 import type { Cosigner, Pairing } from './pairing.ts';
-import { derivePasswordKey, type PasswordKey, sealVault, type Vault } from './vault.ts';
+import { derivePasswordKey, type PasswordKey, sealVault, type Vault, vaultChanges } from './vault.ts';
 import { newWallet } from './wallet.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -183,19 +183,17 @@ export class Keygen {
         const { session, transcript } = finished;
         const { host, port, noiseKey, hostKey } = this.pairing;
         pending = { cosigner: { host, port, noiseKey, hostKey }, network: this.network, session, transcript };
-        const { record, dataKey } = await sealVault({
+        const { vault, dataKey } = await sealVault({
           password: this.#password,
-          context: { wallet: frost.walletOf(transcript), network: this.network, epoch: FIRST_EPOCH },
+          context: { wallet: frost.walletOf(transcript), network: this.network },
+          epoch: FIRST_EPOCH,
           share,
           host: this.#host,
           channel: this.#channel,
           random: env.random,
         });
         try {
-          await db.write([
-            { store: 'vault', key: 'vault', value: record },
-            { store: 'pending', key: 'pending', value: pending },
-          ]);
+          await db.write([...vaultChanges(vault), { store: 'pending', key: 'pending', value: pending }]);
           await onDurable(dataKey);
         } finally {
           dataKey.wipe();

@@ -24,6 +24,14 @@ export interface PairingView {
   hasToken: boolean;
 }
 
+/** The security key that unlocking also takes. Nothing here is secret. */
+export interface SecurityKeyView {
+  /** The WebAuthn credential's id. */
+  credential: Uint8Array;
+  /** What its PRF is evaluated at: 32 bytes. */
+  salt: Uint8Array;
+}
+
 export interface FeePresets {
   /** Thousandths of a sat per vbyte. */
   fast: number;
@@ -93,7 +101,7 @@ export interface WalletView {
 export type DeviceState =
   | { phase: 'empty'; shares: ThreeShares }
   | { phase: 'onboarding'; shares: ThreeShares; network: Network; cosignerHost: string }
-  | { phase: 'locked'; shares: ThreeShares; network: Network }
+  | { phase: 'locked'; shares: ThreeShares; network: Network; securityKey: SecurityKeyView | null }
   | { phase: 'unlocked'; shares: ThreeShares; wallet: WalletView };
 
 export interface PaymentDraft {
@@ -153,6 +161,19 @@ export interface PortMethods {
   keygenResume: [null, { certificate: Uint8Array | null }];
   keygenStop: [null, null];
   unlock: [{ password: string }, null];
+  /** `factor`: the PRF output, 32 bytes, which like the password goes straight into the key derivation. */
+  unlockWithSecurityKey: [{ password: string; factor: Uint8Array }, null];
+  /** `WrongPassword`, `WeakPassword`: then nothing has changed. `factor` where the vault has a security key. */
+  changePassword: [{ password: string; factor: Uint8Array | null; next: string }, null];
+  /** Adds or replaces the security key, or with null takes it away; the password stays. */
+  setSecurityKey: [
+    {
+      password: string;
+      factor: Uint8Array | null;
+      securityKey: (SecurityKeyView & { factor: Uint8Array }) | null;
+    },
+    null,
+  ];
   lock: [null, null];
   receiveAddress: [null, { address: string; uri: string; index: number }];
   refresh: [null, null];

@@ -26,6 +26,10 @@ function fields<T extends object>(checks: { [K in keyof T]: Check<T[K]> }): Chec
     names.every((name) => Object.hasOwn(v, name) && checks[name]((v as T)[name]));
 }
 
+function orNull<T>(check: Check<T>): Check<T | null> {
+  return (v): v is T | null => v === null || check(v);
+}
+
 const request = fields({ request: text });
 const recovery = fields({ recovery: bytes });
 
@@ -46,6 +50,13 @@ const ARGUMENTS: { [M in PortMethod]: Check<PortMethods[M][0]> } = {
   keygenResume: nothing,
   keygenStop: nothing,
   unlock: fields({ password: text }),
+  unlockWithSecurityKey: fields({ password: text, factor: bytes }),
+  changePassword: fields({ password: text, factor: orNull(bytes), next: text }),
+  setSecurityKey: fields({
+    password: text,
+    factor: orNull(bytes),
+    securityKey: orNull(fields({ credential: bytes, salt: bytes, factor: bytes })),
+  }),
   lock: nothing,
   receiveAddress: nothing,
   refresh: nothing,

@@ -105,6 +105,11 @@ export class Wallet {
     return this.#history;
   }
 
+  /** The one that this device's share belongs to: keygen's. */
+  get epoch(): number {
+    return 0;
+  }
+
   get certificate(): Bytes {
     return this.#record.certificate;
   }

@@ -61,6 +61,7 @@ export type ErrorCode =
   // device
   | 'WrongPassword'
   | 'WeakPassword'
+  | 'SecurityKeyNeeded' // the vault is also locked with a security key, or with none
   | 'BadWords'
   | 'BadPairing'
   | 'AlreadyPaired'

@@ -245,6 +245,11 @@ const WORDS: Record<ErrorCode, ErrorWords> = {
     safe: 'Your share stays locked.',
     next: 'Type it again. Your recovery words do not belong here.',
   },
+  SecurityKeyNeeded: {
+    happened: 'This takes the password and your security key together.',
+    safe: 'Your share stays locked.',
+    next: 'Have the key at hand and try again.',
+  },
   WeakPassword: {
     happened: 'This password is too easy to guess.',
     safe: NO_WALLET_MADE,
