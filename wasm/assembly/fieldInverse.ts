@@ -3,7 +3,7 @@
  * modular inversion", TCHES 2019), in the half-delta form: 590 steps suffice for 256 bits, done here as 20 batches of
  * 30. Numbers are nine signed limbs of 30 bits (eight in [0, 2^30), the last carries the sign), value in (-2p, p).
  */
-import { FE, limbsToBytes, setLane, norm, toBytes } from './field';
+import { FE, norm, toBytes } from './field';
 import { check } from './invariants';
 import { enter, leave } from './memory';
 
@@ -17,185 +17,184 @@ const P_INVERSE30: u32 = 0x2ddacacf;
 /** p = -977 - 4 * 2^30 + 65536 * 2^240: limbs 2..7 are zero. */
 // @ts-ignore: decorator
 @inline
-const P0: i64 = -977;
+const P0: i32 = -977;
 // @ts-ignore: decorator
 @inline
-const P1: i64 = -4;
+const P1: i32 = -4;
 // @ts-ignore: decorator
 @inline
-const P8: i64 = 65536;
+const P8: i32 = 65536;
+
+/** 2^62 - 2^32 and 2^62, twice each. */
+const BIAS: usize = memory.data<i64>([(1 << 62) - (1 << 32), (1 << 62) - (1 << 32), 1 << 62, 1 << 62], 16);
+
+/** Limbs of d, e, f and g, side by side: nine vectors. */
+// @ts-ignore: decorator
+@inline
+const STATE: usize = 144;
+/** Offsets of f and g in a vector. */
+// @ts-ignore: decorator
+@inline
+const F: usize = 8;
+// @ts-ignore: decorator
+@inline
+const G: usize = 12;
 
 /**
- * 30 division steps on the low bits of f and g; their transition matrix, scaled by 2^30, goes to t (u, v, q, r). A row
- * of the matrix is one number u + 2^32 v, since the steps only add, negate and double rows.
+ * Runs the division steps on (f, g) until g is 0, 30 at a time on their low bits. The transition matrix of a batch, scaled
+ * by 2^30, is (u, v; q, r); each of its rows is one number u + 2^32 v, since the steps only add, negate and double rows.
  */
-function divsteps30(start: i64, f0: i64, g0: i64, t: usize): i64 {
-  let zeta = start;
-  let top: i64 = 1;
-  let bottom: i64 = 1 << 32;
-  let f = f0;
-  let g = g0;
-  for (let i = 0; i < 30; i++) {
-    // Masks: zeta < 0, and g odd.
-    let m1 = zeta >> 63;
-    const m2 = -(g & 1);
-    g += ((f ^ m1) - m1) & m2;
-    bottom += ((top ^ m1) - m1) & m2;
-    m1 &= m2;
-    zeta = (zeta ^ m1) - 1;
-    f += g & m1;
-    top += bottom & m1;
-    g >>= 1;
-    top <<= 1;
+function divsteps(state: usize): void {
+  let zeta: i64 = -1;
+  for (let batch = 0; batch < 20; batch++) {
+    let top: i64 = 1;
+    let bottom: i64 = 1 << 32;
+    let f: i64 = load<i32>(state, F);
+    let g: i64 = load<i32>(state, G);
+    for (let i = 0; i < 30; i++) {
+      // Masks: g odd; and, with zeta < 0, the rows change places. What follows waits for neither sum.
+      const odd = -(g & 1);
+      const minus = zeta >> 63;
+      const exchange = minus & odd;
+      const fOrG = f ^ ((f ^ g) & exchange);
+      const topOrBottom = top ^ ((top ^ bottom) & exchange);
+      g = (g + (((f ^ minus) - minus) & odd)) >> 1;
+      bottom += ((top ^ minus) - minus) & odd;
+      f = fOrG;
+      top = topOrBottom << 1;
+      zeta = (zeta ^ exchange) - 1;
+    }
+    update(state, top, bottom);
   }
-  storeRow(t, top);
-  storeRow(t + 8, bottom);
-  return zeta;
 }
 
 /** The same in variable time, with delta = 1 at the start: steps that only halve g, and up to six at once. */
-function divsteps30Var(start: i64, f0: i64, g0: i64, t: usize): i64 {
-  let eta = start;
-  let top: i64 = 1;
-  let bottom: i64 = 1 << 32;
-  let f = f0;
-  let g = g0;
-  let left: i64 = 30;
-  while (true) {
-    const zeros = ctz<i64>(g | (-1 << left));
-    g >>= zeros;
-    top <<= zeros;
-    eta -= zeros;
-    left -= zeros;
-    if (left == 0) break;
-    if (eta < 0) {
-      eta = -eta;
-      const oldF = f;
-      f = g;
-      g = -oldF;
-      const oldTop = top;
-      top = bottom;
-      bottom = -oldTop;
+function divstepsVar(state: usize): void {
+  let eta: i64 = -1;
+  let rest = 0;
+  do {
+    let top: i64 = 1;
+    let bottom: i64 = 1 << 32;
+    let f: i64 = load<i32>(state, F);
+    let g: i64 = load<i32>(state, G);
+    let left: i64 = 30;
+    while (true) {
+      const zeros = ctz<i64>(g | (-1 << left));
+      g >>= zeros;
+      top <<= zeros;
+      eta -= zeros;
+      left -= zeros;
+      if (left == 0) break;
+      if (eta < 0) {
+        eta = -eta;
+        const oldF = f;
+        f = g;
+        g = -oldF;
+        const oldTop = top;
+        top = bottom;
+        bottom = -oldTop;
+      }
+      // f (f^2 - 2) = -1/f mod 64: as many low bits of g vanish as steps may be taken without another exchange.
+      const limit = min<i64>(eta + 1, left);
+      const w = (f * g * (f * f - 2)) & (<i64>(<u64>-1 >> <u64>(64 - limit)) & 63);
+      g += f * w;
+      bottom += top * w;
     }
-    // f (f^2 - 2) = -1/f mod 64: as many low bits of g vanish as steps may be taken without another exchange.
-    const limit = min<i64>(eta + 1, left);
-    const w = (f * g * (f * f - 2)) & (<i64>(<u64>-1 >> <u64>(64 - limit)) & 63);
-    g += f * w;
-    bottom += top * w;
-  }
-  storeRow(t, top);
-  storeRow(t + 8, bottom);
-  return eta;
+    rest = update(state, top, bottom);
+  } while (rest);
 }
 
-function isZero30(a: usize): bool {
-  let any: i32 = 0;
-  for (let i: usize = 0; i < 36; i += 4) any |= load<i32>(a + i);
-  return any == 0;
+/** (u, v) as two numbers of 32 bits: where u is negative, it has borrowed from v. */
+// @ts-ignore: decorator
+@inline
+function apart(row: i64): i64 {
+  return row + ((row & 0x80000000) << 1);
 }
 
 // @ts-ignore: decorator
 @inline
-function storeRow(t: usize, row: i64): void {
-  const left = <i64>(<i32>row);
-  store<i32>(t, <i32>left);
-  store<i32>(t, <i32>((row - left) >> 32), 4);
+function swapPairs(a: v128): v128 {
+  return v128.shuffle<i32>(a, a, 1, 0, 3, 2);
 }
-
 // @ts-ignore: decorator
 @inline
-function orderLimb(i: usize): i64 {
-  return i == 0 ? P0 : i == 4 ? P1 : i == 32 ? P8 : 0;
+function pack(a: v128, b: v128): v128 {
+  return v128.shuffle<i32>(a, b, 0, 2, 4, 6);
+}
+/** (u d + v e, q d + r e) of one limb. */
+// @ts-ignore: decorator
+@inline
+function productDE(limb: v128, other: v128, ur: v128, vq: v128): v128 {
+  return i64x2.add(i64x2.extmul_low_i32x4_s(limb, ur), i64x2.extmul_low_i32x4_s(other, vq));
+}
+/** (u f + v g, q f + r g) of one limb. */
+// @ts-ignore: decorator
+@inline
+function productFG(limb: v128, other: v128, ur: v128, vq: v128): v128 {
+  return i64x2.add(i64x2.extmul_high_i32x4_s(limb, ur), i64x2.extmul_high_i32x4_s(other, vq));
+}
+/** `m` times limb `k` of p, k being 0, 1 or 8. */
+// @ts-ignore: decorator
+@inline
+function timesOrder(m: v128, limb: i32): v128 {
+  return i64x2.extmul_low_i32x4_s(m, i32x4.splat(limb));
 }
 
-/** (d, e) = matrix * (d, e) / 2^30 mod p. */
-function updateDE(d: usize, e: usize, t: usize): void {
-  const u: i64 = load<i32>(t);
-  const v: i64 = load<i32>(t, 4);
-  const q: i64 = load<i32>(t, 8);
-  const r: i64 = load<i32>(t, 12);
-  const sd: i64 = load<i32>(d, 32) >> 31;
-  const se: i64 = load<i32>(e, 32) >> 31;
-  let md = (u & sd) + (v & se);
-  let me = (q & sd) + (r & se);
-  let di: i64 = load<i32>(d);
-  let ei: i64 = load<i32>(e);
-  let cd = u * di + v * ei;
-  let ce = q * di + r * ei;
-  // Multiples of p that make the low 30 bits vanish.
-  md -= <i64>((P_INVERSE30 * <u32>cd + <u32>md) & <u32>M30);
-  me -= <i64>((P_INVERSE30 * <u32>ce + <u32>me) & <u32>M30);
-  cd += P0 * md;
-  ce += P0 * me;
-  check((cd & M30) == 0 && (ce & M30) == 0);
-  cd >>= 30;
-  ce >>= 30;
-  for (let i: usize = 4; i < 36; i += 4) {
-    di = load<i32>(d + i);
-    ei = load<i32>(e + i);
-    cd += u * di + v * ei;
-    ce += q * di + r * ei;
+/** (d, e) = matrix * (d, e) / 2^30 mod p and (f, g) = matrix * (f, g) / 2^30, exactly. Returns 0 when g is 0. */
+function update(state: usize, top: i64, bottom: i64): i32 {
+  const rows = i64x2.replace_lane(i64x2.splat(apart(top)), 1, apart(bottom));
+  const ur = v128.shuffle<i32>(rows, rows, 0, 3, 0, 3);
+  const vq = v128.shuffle<i32>(rows, rows, 1, 2, 1, 2);
+  const mask = i32x4.splat(<i32>M30);
+  const none = i64x2.splat(1 << 32);
+  // A sum of products becomes positive by 2^62, so that a logical shift carries it, 2^32 too much.
+  const bias = v128.load(BIAS);
+  let a = v128.load(state);
+  let b = swapPairs(a);
+  let fg = productFG(a, b, ur, vq);
+  let de = productDE(a, b, ur, vq);
+  // Multiples of p that make the low 30 bits of d and e vanish; none for f and g, whose own vanish.
+  const sign = v128.and(i32x4.shr_s(v128.load(state, 128), 31), i64x2(-1, 0));
+  let m = i32x4.add(v128.and(ur, sign), v128.and(vq, swapPairs(sign)));
+  const low = v128.shuffle<i32>(de, i32x4.splat(0), 0, 2, 4, 4);
+  m = i32x4.sub(m, v128.and(i32x4.add(i32x4.mul(low, i32x4.splat(P_INVERSE30)), m), mask));
+  de = i64x2.add(de, timesOrder(m, P0));
+  check(!v128.any_true(v128.and(pack(de, fg), mask)));
+  // Exact here: 2^62 and its 2^32 in one.
+  fg = i64x2.add(i64x2.shr_u(i64x2.add(fg, v128.load(BIAS, 16)), 30), bias);
+  de = i64x2.add(i64x2.shr_u(i64x2.add(de, v128.load(BIAS, 16)), 30), bias);
+  let any = i32x4.splat(0);
+  for (let i: usize = 0; i < 128; i += 16) {
+    a = v128.load(state + i, 16);
+    b = swapPairs(a);
+    fg = i64x2.add(productFG(a, b, ur, vq), fg);
+    let sum = productDE(a, b, ur, vq);
     // p has two more limbs than the lowest.
-    if (i == 4) {
-      cd += P1 * md;
-      ce += P1 * me;
-    } else if (i == 32) {
-      cd += P8 * md;
-      ce += P8 * me;
-    }
-    store<i32>(d + i - 4, <i32>(cd & M30));
-    store<i32>(e + i - 4, <i32>(ce & M30));
-    cd >>= 30;
-    ce >>= 30;
+    if (i == 0) sum = i64x2.add(sum, timesOrder(m, P1));
+    if (i == 112) sum = i64x2.add(sum, timesOrder(m, P8));
+    de = i64x2.add(sum, de);
+    a = v128.and(pack(de, fg), mask);
+    any = v128.or(any, a);
+    v128.store(state + i, a);
+    fg = i64x2.add(i64x2.shr_u(fg, 30), bias);
+    de = i64x2.add(i64x2.shr_u(de, 30), bias);
   }
-  store<i32>(d, <i32>cd, 32);
-  store<i32>(e, <i32>ce, 32);
+  // Bias and what a carry is too large by lie above its 32 bits.
+  a = pack(de, fg);
+  v128.store(state, a, 128);
+  return i32x4.extract_lane(v128.or(any, a), 3);
 }
 
-// @ts-ignore: decorator
-@inline
-function lowBits(a: usize): i64 {
-  return <i64>load<i32>(a) + (<i64>load<i32>(a, 4) << 30);
-}
-
-/** (f, g) = matrix * (f, g) / 2^30, exactly. */
-function updateFG(f: usize, g: usize, t: usize): void {
-  const u: i64 = load<i32>(t);
-  const v: i64 = load<i32>(t, 4);
-  const q: i64 = load<i32>(t, 8);
-  const r: i64 = load<i32>(t, 12);
-  let fi: i64 = load<i32>(f);
-  let gi: i64 = load<i32>(g);
-  let cf = u * fi + v * gi;
-  let cg = q * fi + r * gi;
-  check((cf & M30) == 0 && (cg & M30) == 0);
-  cf >>= 30;
-  cg >>= 30;
-  for (let i: usize = 4; i < 36; i += 4) {
-    fi = load<i32>(f + i);
-    gi = load<i32>(g + i);
-    cf += u * fi + v * gi;
-    cg += q * fi + r * gi;
-    store<i32>(f + i - 4, <i32>(cf & M30));
-    store<i32>(g + i - 4, <i32>(cg & M30));
-    cf >>= 30;
-    cg >>= 30;
-  }
-  store<i32>(f, <i32>cf, 32);
-  store<i32>(g, <i32>cg, 32);
-}
-
-/** Adds p where a is negative, negates under `sign` (0 or -1), adds p where the result is negative: [0, p). */
-function normalize(a: usize, sign: i64): void {
+/** Adds p where d is negative, negates under `sign` (0 or -1), adds p where the result is negative: [0, p). */
+function normalize(d: usize, sign: i64): void {
   for (let pass = 0; pass < 2; pass++) {
-    const below: i64 = load<i32>(a, 32) >> 31;
+    const below: i64 = load<i32>(d, 128) >> 31;
     const flip = pass == 0 ? sign : 0;
     let c: i64 = 0;
-    for (let i: usize = 0; i < 36; i += 4) {
-      let limb = <i64>load<i32>(a + i) + (orderLimb(i) & below);
-      limb = (limb ^ flip) - flip;
-      c += limb;
-      store<i32>(a + i, <i32>(i < 32 ? c & M30 : c));
+    for (let i: usize = 0; i <= 128; i += 16) {
+      const order: i64 = i == 0 ? P0 : i == 16 ? P1 : i == 128 ? P8 : 0;
+      c += ((<i64>load<i32>(d + i) + (order & below)) ^ flip) - flip;
+      store<i32>(d + i, <i32>(i < 128 ? c & M30 : c));
       c >>= 30;
     }
   }
@@ -212,67 +211,46 @@ export function inverseVar(r: usize, a: usize, lane: usize): void {
 }
 
 function invert(r: usize, a: usize, lane: usize, variable: bool): void {
-  const frame = enter(4 * 48 + 16 + 80 + 32);
-  const f = frame;
-  const g = frame + 48;
-  const d = frame + 96;
-  const e = frame + 144;
-  const t = frame + 192;
-  const limbs = frame + 208;
-  const bytes = frame + 288;
-  memory.fill(frame, 0, 208);
-  store<i32>(f, <i32>P0);
-  store<i32>(f, <i32>P1, 4);
-  store<i32>(f, <i32>P8, 32);
-  store<i32>(e, 1);
+  const state = enter(STATE + 32);
+  const bytes = state + STATE;
+  memory.fill(state, 0, STATE);
+  store<i32>(state, 1, 4);
+  store<i32>(state, P0, F);
+  store<i32>(state, P1, 16 + F);
+  store<i32>(state, P8, 128 + F);
   toBytes(bytes, a, lane);
   let acc: u64 = 0;
   let bits: u64 = 0;
   let at: usize = 32;
-  for (let i: usize = 0; i < 36; i += 4) {
+  for (let i: usize = G; i < STATE; i += 16) {
     while (bits < 30 && at > 0) {
       at--;
       acc |= <u64>load<u8>(bytes + at) << bits;
       bits += 8;
     }
-    store<i32>(g + i, <i32>(acc & M30));
+    store<i32>(state + i, <i32>(acc & M30));
     acc >>= 30;
     bits -= 30;
   }
-  let state: i64 = -1;
-  if (variable) {
-    while (!isZero30(g)) {
-      state = divsteps30Var(state, lowBits(f), lowBits(g), t);
-      updateDE(d, e, t);
-      updateFG(f, g, t);
-    }
-  } else {
-    for (let i = 0; i < 20; i++) {
-      // The low 60 bits; only 30 of them matter.
-      state = divsteps30(state, lowBits(f), lowBits(g), t);
-      updateDE(d, e, t);
-      updateFG(f, g, t);
-    }
-  }
+  if (variable) divstepsVar(state);
+  else divsteps(state);
   // g is 0 now and f is 1 or -1 (p for a = 0, with d = 0).
-  normalize(d, load<i32>(f, 32) >> 31);
+  normalize(state, load<i32>(state, 128 + F) >> 31);
+  memory.fill(r, 0, FE);
   acc = 0;
   bits = 0;
   at = 0;
-  for (let i: usize = 0; i < 9; i++) {
-    while (bits < 29 && at < 36) {
-      acc |= <u64>load<u32>(d + at) << bits;
-      at += 4;
+  for (let i: usize = 0; i < 72; i += 8) {
+    if (bits < 29 && at < STATE) {
+      acc |= <u64>load<u32>(state + at) << bits;
+      at += 16;
       bits += 30;
     }
-    store<u64>(limbs + 8 * i, acc & 0x1fffffff);
+    const limb = acc & 0x1fffffff;
+    store<u64>(r + i, limb | (limb << 32));
     acc >>= 29;
     bits -= 29;
   }
-  limbsToBytes(bytes, limbs);
-  setLane(r, 0, bytes);
-  setLane(r, 1, bytes);
-  store<u64>(r, 0, FE - 8);
   norm(r, r);
-  leave(frame);
+  leave(state);
 }
