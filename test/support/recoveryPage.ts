@@ -55,3 +55,12 @@ export async function answerOf(
   await press(page, 'Done, forget everything');
   return answer;
 }
+
+/** Holds the button that moves money, once it is armed, until `heading` is there. */
+export async function holdUntil(page: Page, button: RegExp, heading: string): Promise<void> {
+  await page.locator('button[data-armed="true"]').waitFor();
+  await page.getByRole('button', { name: button }).hover();
+  await page.mouse.down();
+  await page.getByRole('heading', { name: heading, exact: true }).waitFor();
+  await page.mouse.up();
+}
