@@ -17,6 +17,8 @@ import { PortServer } from './portServer.ts';
 const AUTO_LOCK_ALARM = 'auto-lock';
 /** An idle worker dies at 30 s; a call of the extension's API counts as work. */
 const KEEP_ALIVE_MS = 20_000;
+/** The least that the browser takes. */
+const IDLE_MIN_S = 15;
 const GENERATIONS = ['current', 'next', 'former'] as const;
 
 const session: SessionStore = {
@@ -118,7 +120,11 @@ class Home {
   }
 
   async checkAutoLock(): Promise<void> {
-    const at = await (await this.device()).checkAutoLock();
+    const device = await this.device();
+    const at = await device.checkAutoLock();
+    if (this.#generation === 'current') {
+      browser.idle.setDetectionInterval(Math.max(IDLE_MIN_S, device.autoLockMinutes * 60));
+    }
     if (at === null) await browser.alarms.clear(this.alarm);
     else browser.alarms.create(this.alarm, { when: at + 1000 });
   }
@@ -139,6 +145,10 @@ class Homes {
     await Promise.all(this.all.map((home) => home.lock()));
   }
 
+  async checkAutoLock(): Promise<void> {
+    await Promise.all(this.all.map((home) => home.awake !== null && home.checkAutoLock()));
+  }
+
   /** Every place begins anew, locked, with the wallet that has it now. */
   async succeed(): Promise<void> {
     await this.lock();
@@ -157,11 +167,12 @@ export function startBackground(): void {
     for (const home of homes.all) if (home.alarm === name) void home.checkAutoLock();
   });
   browser.idle.onStateChanged.addListener((state) => {
-    if (state === 'locked') void homes.lock();
+    // Active again: perhaps the machine slept, and the alarm is still to come.
+    void (state === 'active' ? homes.checkAutoLock() : homes.lock());
   });
   setInterval(async () => {
     const awake = await Promise.all(homes.all.map((home) => home.awake));
     if (awake.some((device) => device?.busy)) await browser.runtime.getPlatformInfo();
   }, KEEP_ALIVE_MS);
-  void homes.current.device().catch(() => {});
+  void homes.current.checkAutoLock().catch(() => {});
 }

@@ -111,6 +111,10 @@ export class Device {
     return this.#autoLock.check();
   }
 
+  get autoLockMinutes(): number {
+    return this.#autoLock.minutes;
+  }
+
   async lock(): Promise<void> {
     this.#vault?.lock();
     this.#vault = null;
@@ -167,7 +171,7 @@ export class Device {
     argument: PortMethods[M][0],
     caller: Caller,
   ): Promise<PortMethods[M][1]> {
-    if (ACTIVITY.has(method) && this.#vault !== null) await this.#autoLock.extend();
+    if (this.#vault !== null) await (ACTIVITY.has(method) ? this.#autoLock.extend() : this.#autoLock.check());
     const handler = this.#handlers[method] as (a: PortMethods[M][0], c: Caller) => Promise<PortMethods[M][1]>;
     return handler(argument, caller);
   }

@@ -16,11 +16,20 @@ interface Unlocked {
   /** Absolute, milliseconds since 1970. */
   autoLockAt: number;
   minutes: number;
+  /** The latest time at which anybody looked: a clock that shows less was set back. */
+  seen: number;
 }
+
+/** What a clock may be corrected by without anybody having to unlock again. */
+const CORRECTION_MS = 5_000;
+/** How exactly `seen` is kept. */
+const SEEN_MS = 20_000;
 
 export class UnlockSession {
   readonly #db: Database;
   readonly #env: Environment;
+  /** Rises at every end: what was read before it is not written after it. */
+  #life = 0;
 
   constructor(db: Database, env: Environment) {
     this.#db = db;
@@ -56,30 +65,41 @@ export class UnlockSession {
 
   /** When it will lock, or null if it is locked. */
   async autoLockAt(): Promise<number | null> {
-    return (await this.#get())?.autoLockAt ?? null;
+    const life = this.#life;
+    const unlocked = await this.#get();
+    if (unlocked === null) return null;
+    const now = this.#env.now();
+    if (now - unlocked.seen >= SEEN_MS && life === this.#life) await this.#set({ ...unlocked, seen: now });
+    return unlocked.autoLockAt;
   }
 
   /** The user did something: the time starts again. Never brings back what has run out. */
   async extend(minutes: number): Promise<void> {
+    const life = this.#life;
     const unlocked = await this.#get();
-    if (unlocked !== null) await this.#put(unlocked.sealed, minutes);
+    if (unlocked !== null && life === this.#life) await this.#put(unlocked.sealed, minutes);
   }
 
   async end(): Promise<void> {
+    this.#life++;
     await this.#env.session.remove(KEY);
     await this.#db.write([{ store: 'session', key: 'key', value: null }]);
   }
 
   async #put(sealed: Uint8Array<ArrayBuffer>, minutes: number): Promise<void> {
-    const autoLockAt = this.#env.now() + minutes * 60_000;
-    await this.#env.session.set(KEY, encodePort({ sealed, autoLockAt, minutes } satisfies Unlocked));
+    const now = this.#env.now();
+    await this.#set({ sealed, autoLockAt: now + minutes * 60_000, minutes, seen: now });
+  }
+
+  async #set(unlocked: Unlocked): Promise<void> {
+    await this.#env.session.set(KEY, encodePort(unlocked));
   }
 
   async #get(): Promise<Unlocked | null> {
     const text = await this.#env.session.get(KEY);
     if (text === null) return null;
     const unlocked = decodePort(text) as Unlocked;
-    const left = unlocked.autoLockAt - this.#env.now();
-    return left > 0 && left <= unlocked.minutes * 60_000 ? unlocked : null;
+    const now = this.#env.now();
+    return now < unlocked.autoLockAt && now >= unlocked.seen - CORRECTION_MS ? unlocked : null;
   }
 }

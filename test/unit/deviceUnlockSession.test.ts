@@ -85,3 +85,26 @@ test('halves of two unlocks do not fit', async () => {
   for (const [key, value] of first) profile.session.set(key, value);
   expect(await resumed()).toBeNull();
 });
+
+test('a clock set back by less than an unlock ago is noticed too, by when anybody last looked', async () => {
+  await worker().start(dataKey(), 15);
+  profile.clock.pass(10 * 60_000);
+  expect(await worker().autoLockAt()).not.toBeNull();
+  profile.clock.skew = -9 * 60_000;
+  expect(await resumed()).toBeNull();
+});
+
+test('a clock that is corrected by a moment locks nobody out', async () => {
+  await worker().start(dataKey(), 15);
+  profile.clock.skew = -2_000;
+  expect(await resumed()).toEqual(KEY);
+});
+
+test('an extension under way when it ended brings nothing back', async () => {
+  const session = worker();
+  await session.start(dataKey(), 15);
+  const extended = session.extend(15);
+  await session.end();
+  await extended;
+  expect(profile.session.size).toBe(0);
+});
