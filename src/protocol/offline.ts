@@ -3,6 +3,8 @@
  * Each message answers the one before; how one travels is `offlineText`. The recovery page keeps nothing between two sittings,
  * so whatever it is to work with comes along.
  */
+
+import { ACT_MAX, WORDS_ACT_MAX } from './ceremony.ts';
 import { blob, bytes, list, oneOf, struct, type TypeOf, text, time, tuple, u8, u32, union } from './codec.ts';
 import { INPUTS_MAX, OFFLINE_MAX, PSBT_MAX, RECORDS_MAX } from './limits.ts';
 import { NETWORKS } from './networks.ts';
@@ -97,6 +99,11 @@ export const offlineMessage = union({
   /** Device's and cosigner's, in this order. */
   kitSums: struct({ opens: tuple(opaque, 2), sums: tuple(opaque, 2) }),
   kitHeld: struct({ certify: opaque }),
+
+  /** To recovery: an act of a ceremony, encoded, for the words to sign. */
+  act: struct({ act: blob(ACT_MAX) }),
+  /** From recovery, for the cosigner: an encoded `wordsAct`. */
+  acted: struct({ message: blob(WORDS_ACT_MAX) }),
 });
 export type OfflineMessage = TypeOf<typeof offlineMessage>;
 export type OfflineOf<K extends OfflineMessage['kind']> = Extract<OfflineMessage, { kind: K }>;

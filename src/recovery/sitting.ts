@@ -7,10 +7,12 @@ import { hex } from '@scure/base';
 import type { TaskEffect } from '../bitcoin/task.ts';
 import type { Random } from '../crypto/random.ts';
 import type { SignerModule } from '../crypto/signer.ts';
+import type { CeremonyAct } from '../protocol/ceremony.ts';
 import { HoarfrostError } from '../protocol/errors.ts';
 import type { Network } from '../protocol/networks.ts';
 import type { OfflineMessage, OfflineOf } from '../protocol/offline.ts';
 import type { KeygenTerms } from '../protocol/terms.ts';
+import { openAct, signAct } from './act.ts';
 import { openBundle } from './bundle.ts';
 import { answerRequest, openRequest } from './cosign.ts';
 import { RecoveryKeygen } from './onboarding.ts';
@@ -48,6 +50,8 @@ export type Asked =
       fingerprint: string;
     }
   | { kind: 'kit'; network: Network }
+  /** A ceremony's act, to be told by what it is: whose keys it names, and what it would allow. */
+  | { kind: 'act'; act: CeremonyAct }
   | {
       kind: 'birth';
       network: Network;
@@ -79,6 +83,8 @@ export function openSitting(signer: SignerModule, message: OfflineMessage, rando
       return kit(signer, message, random);
     case 'keygenStart':
       return birth(signer, message);
+    case 'act':
+      return acting(signer, message, random);
     default:
       throw notDue(message);
   }
@@ -195,6 +201,17 @@ function kit(signer: SignerModule, message: OfflineOf<'kitOffer'>, random: Rando
       return answer;
     },
     wipe,
+  };
+}
+
+function acting(signer: SignerModule, message: OfflineOf<'act'>, random: Random): Sitting {
+  const opened = openAct(message);
+  return {
+    asked: { kind: 'act', act: opened.act },
+    rounds: 1,
+    begin: (words) => signAct(signer, words, opened, random),
+    next: (other) => Promise.reject(notDue(other)),
+    wipe: () => {},
   };
 }
 

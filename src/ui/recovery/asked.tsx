@@ -1,4 +1,5 @@
 /** What a message asks of the words, in full, before one is typed. */
+import { hex } from '@scure/base';
 import { rateText, satsText } from '../amounts.ts';
 import { NetworkBadge } from '../parts/frame.tsx';
 import { Icon } from '../parts/icon.tsx';
@@ -12,6 +13,7 @@ export const TITLES: Record<Asked['kind'], string> = {
   drill: 'Recovery drill',
   repair: 'Help make a new share',
   kit: 'A new recovery kit',
+  act: 'Say so with your words',
   birth: 'The words of a new wallet',
 };
 
@@ -21,6 +23,7 @@ export const ACTIONS: Record<Asked['kind'], string> = {
   drill: 'Sign the note',
   repair: 'Help with this share',
   kit: 'Make the kit',
+  act: 'Sign with these words',
   birth: 'Join with these words',
 };
 
@@ -79,9 +82,73 @@ export function AskedCard({ asked }: { asked: Asked }) {
           old paper opens nothing any more.
         </Notice>
       );
+    case 'act':
+      return <Act act={asked.act} />;
     case 'birth':
       return <Birth asked={asked} />;
   }
+}
+
+const PARTIES = ['device', 'cosigner', 'recovery words'];
+
+/** What it opens, whose keys it names. */
+function Act({ act }: Pick<AskedOf<'act'>, 'act'>) {
+  if (act.kind === 'freeze') {
+    return (
+      <Notice tone="caution" icon="alert">
+        <b>Stops all payments at once.</b> Nothing leaves the wallets of these words until you undo it in the
+        browser.
+      </Notice>
+    );
+  }
+  if (act.kind === 'say') {
+    return (
+      <Notice tone="caution" icon="alert">
+        {act.says === 'approve' ? (
+          <>
+            <b>Approves what another part of your wallet asked for.</b> Two of three act at once.
+          </>
+        ) : (
+          <>
+            <b>Contests what another part of your wallet asked for.</b> It cannot happen until this is
+            settled.
+          </>
+        )}
+      </Notice>
+    );
+  }
+  const { purpose, network } = act;
+  const newcomer =
+    purpose.kind === 'replaceDevice' || purpose.kind === 'moveCosigner'
+      ? { name: purpose.kind === 'replaceDevice' ? 'device' : 'cosigner', hostKey: purpose.hostKey }
+      : purpose.kind === 'replaceKit'
+        ? { name: 'recovery words', hostKey: purpose.hostKey }
+        : purpose.kind === 'changeHostKey'
+          ? { name: PARTIES[purpose.party - 1] ?? 'party', hostKey: purpose.hostKey }
+          : null;
+  if (newcomer === null) {
+    return (
+      <Notice tone="caution" icon="alert">
+        <b>Would loosen the limits of your wallet.</b> Sign only if you chose new limits in the browser just
+        now.
+      </Notice>
+    );
+  }
+  return (
+    <>
+      <Notice tone="caution" icon="alert">
+        <b>Whoever has this fingerprint may become your {newcomer.name}.</b> Compare it with the screen of
+        your new {newcomer.name}, every group, before you type a word. The others are told, and may contest.
+      </Notice>
+      <section class="card stack">
+        <div class="between">
+          <b class="strong">Your new {newcomer.name}</b>
+          <NetworkBadge network={network} />
+        </div>
+        <Fingerprint hex={hex.encode(newcomer.hostKey)} />
+      </section>
+    </>
+  );
 }
 
 function Payment({ asked }: { asked: AskedOf<'payment'> }) {

@@ -2,6 +2,7 @@
  * The recovery party as the page's screens see it. `ui` may not import `recovery`: the page's entrypoint, which mounts both,
  * hands it in. What is asked here is already verified; nothing the screens show is the word of whoever sent the message.
  */
+import type { CeremonyAct } from '../../protocol/ceremony.ts';
 import type { Network } from '../../protocol/networks.ts';
 import type { OfflineMessage } from '../../protocol/offline.ts';
 import type { KeygenTerms } from '../../protocol/terms.ts';
@@ -30,6 +31,7 @@ export type Asked =
   | { kind: 'drill'; network: Network; at: number; message: string; address: string }
   | { kind: 'repair'; network: Network; target: 'device' | 'cosigner'; fingerprint: string }
   | { kind: 'kit'; network: Network }
+  | { kind: 'act'; act: CeremonyAct }
   | { kind: 'birth'; network: Network; terms: KeygenTerms; host: string; fingerprint: string };
 
 export type AskedOf<K extends Asked['kind']> = Extract<Asked, { kind: K }>;
