@@ -13,6 +13,7 @@ import { expect } from 'vitest';
 import { type RunningCosigner, startCosigner } from '../../scripts/cosigner.ts';
 import { run } from '../../scripts/setup/command.ts';
 import { root } from '../../scripts/setup/paths.ts';
+import { freePort } from '../../scripts/setup/processes.ts';
 import { networkParams } from '../../src/bitcoin/network.ts';
 import { generateNoiseKeyPair } from '../../src/protocol/noise.ts';
 import {
@@ -61,7 +62,10 @@ export function readPairing(uri: string): Address & { token: string } {
 }
 
 export interface Served {
+  /** The process as it runs now. */
   readonly cosigner: RunningCosigner;
+  /** Again, on its folder and its port: as its service manager does. */
+  start(): Promise<void>;
   readonly folder: string;
   readonly device: TestDevice;
   connect(): Promise<Client>;
@@ -75,6 +79,8 @@ export interface Served {
 export interface ServeOptions {
   chain: string;
   folder?: string;
+  /** A free one when left out. */
+  port?: number;
   under?: readonly string[];
   settings?: readonly string[];
 }
@@ -84,14 +90,21 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const { folder = testFolder(), chain, under = [], settings = [] } = options;
   const tls = await testTls;
   const ca = readFileSync(tls.caFile);
-  const cosigner = await startCosigner({ folder, network: 'regtest', chain, tls, under, settings });
+  const port = options.port ?? (await freePort());
+  const start = () => startCosigner({ folder, network: 'regtest', chain, tls, port, under, settings });
+  let cosigner = await start();
   const address = () => readPairing(cosigner.pairing);
   const noise = await generateNoiseKeyPair();
   const client = await Client.connect(address(), noise);
   const device = await enrol(client, noise, address().token);
   await client.close();
   return {
-    cosigner,
+    get cosigner() {
+      return cosigner;
+    },
+    async start() {
+      cosigner = await start();
+    },
     folder,
     device,
     connect: () => Client.connect(address(), noise),
