@@ -65,6 +65,8 @@ export async function prepareWallet(
   await look(page, '04-contact');
   await press(page, 'Continue to the words');
 
+  await press(page, /^What I would carry in a pocket/);
+
   const words = await readWords(page);
   await look(page, '05-words');
   await press(page, 'I have written them down');

@@ -42,6 +42,7 @@ await describeReal('Firefox, the MV2 build', ['bitcoind', 'firefox', 'certutil',
     await page.type('#repeat-password', PASSWORD);
     await page.click('button', 'Continue');
     await page.click('button', 'Continue to the words');
+    await page.click('.choice + .choice');
     await shows(page, 'Write down your recovery words');
     const words = await page.waitFor(() => {
       const items = [...document.querySelectorAll('ol.words li:not(.is-hidden)')];

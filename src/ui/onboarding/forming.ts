@@ -7,7 +7,7 @@ import { type ErrorCode, isHoarfrostError } from '../../protocol/errors.ts';
 import type { Network } from '../../protocol/networks.ts';
 import type { KeygenTerms } from '../../protocol/terms.ts';
 import type { DeviceClient } from '../portClient.ts';
-import type { RecoveryActor } from './recoveryPort.ts';
+import type { RecoverySteps } from './recoveryPort.ts';
 
 export interface FormingPlan {
   uri: string;
@@ -43,7 +43,7 @@ const PAUSE_MS = 250;
  */
 export async function formShares(
   client: DeviceClient,
-  recovery: RecoveryActor,
+  recovery: RecoverySteps,
   plan: FormingPlan,
   onProgress: (progress: FormingProgress) => void,
   again = false,
@@ -72,7 +72,7 @@ async function resumed(client: DeviceClient): Promise<Uint8Array | null> {
 
 async function oneSession(
   client: DeviceClient,
-  recovery: RecoveryActor,
+  recovery: RecoverySteps,
   plan: FormingPlan,
   onStep: (step: FormingStage) => void,
 ): Promise<Uint8Array> {

@@ -1,4 +1,5 @@
 /** Three shares forming: what is happening in plain words, and what to do if it stops. */
+import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ShardState, ThreeShares } from '../../device/port.ts';
 import { type Failure, failureOf, useClient } from '../device.tsx';
@@ -8,7 +9,7 @@ import { FailureNotice, Notice } from '../parts/notice.tsx';
 import { tookText } from '../times.ts';
 import { type FormingPlan, type FormingProgress, type FormingStage, formShares } from './forming.ts';
 import { Page } from './page.tsx';
-import type { RecoveryActor } from './recoveryPort.ts';
+import type { RecoverySteps } from './recoveryPort.ts';
 
 const STEPS: [FormingStage, string, string][] = [
   [
@@ -35,13 +36,16 @@ export function FormingStep({
   cosignerHost,
   onStop,
   onDone,
+  children,
 }: {
   plan: FormingPlan;
-  recovery: RecoveryActor;
+  recovery: RecoverySteps;
   cosignerHost: string | null;
   /** Nothing was made. `failure` is what stopped it, if not the user. */
   onStop: (failure: Failure | null) => void;
   onDone: () => void;
+  /** What there is to do meanwhile, where recovery is played elsewhere. */
+  children?: ComponentChildren;
 }) {
   const client = useClient();
   const [progress, setProgress] = useState<FormingProgress>({ step: 'numbers', restarts: 0 });
@@ -100,7 +104,8 @@ export function FormingStep({
             </button>
           )}
           <span class="caption" role="status">
-            Step {Math.min(at + 1, STEPS.length)} of {STEPS.length}. Usually under 5 seconds.
+            Step {Math.min(at + 1, STEPS.length)} of {STEPS.length}.
+            {children === undefined && ' Usually under 5 seconds.'}
           </span>
         </>
       }
@@ -114,6 +119,7 @@ export function FormingStep({
         />
         <ShareCard state={shares.recovery} name="Recovery" text="From the words you typed." paper />
       </div>
+      {children}
       {progress.restarts > 0 && failure === null && (
         <Notice tone="info" icon="refresh">
           <b>The connection ended in the middle.</b> Nothing of that attempt was kept. It began again from

@@ -14,6 +14,7 @@ import { FormingStep } from './formingStep.tsx';
 import { HeroPage } from './page.tsx';
 import { type Guard, PasswordStep } from './password.tsx';
 import type { RecoveryActor } from './recoveryPort.ts';
+import { PaperStep, SeparateForming, SeparateStep } from './separate.tsx';
 import { TypeBackStep, WordsStep } from './words.tsx';
 
 export function Onboarding({
@@ -64,7 +65,17 @@ function Owned({ host, recovery }: { host: Host; recovery: RecoveryActor }) {
   const owns = useOwnership();
   const { state, error, ask } = useDeviceState();
   const [step, setStep] = useState<
-    'welcome' | 'cosigner' | 'password' | 'contact' | 'words' | 'typeBack' | 'forming' | 'done'
+    | 'welcome'
+    | 'cosigner'
+    | 'password'
+    | 'contact'
+    | 'paper'
+    | 'separate'
+    | 'words'
+    | 'typeBack'
+    | 'forming'
+    | 'formingApart'
+    | 'done'
   >('welcome');
   const [cosigner, setCosigner] = useState<Cosigner | null>(null);
   const [guard, setGuard] = useState<Guard | null>(null);
@@ -80,6 +91,11 @@ function Owned({ host, recovery }: { host: Host; recovery: RecoveryActor }) {
     setWords([]);
     setTyped([]);
   };
+  const makeWords = () =>
+    void recovery.newWords().then((fresh) => {
+      setWords(fresh);
+      setStep('words');
+    });
   useEffect(() => {
     const wipe = () => latest.current.wipe();
     addEventListener('pagehide', wipe);
@@ -123,7 +139,11 @@ function Owned({ host, recovery }: { host: Host; recovery: RecoveryActor }) {
       </HeroPage>
     );
   }
-  if (step !== 'forming' && (state.phase === 'locked' || state.phase === 'unlocked')) {
+  if (
+    step !== 'forming' &&
+    step !== 'formingApart' &&
+    (state.phase === 'locked' || state.phase === 'unlocked')
+  ) {
     return (
       <HeroPage
         title="This browser already holds a wallet"
@@ -178,15 +198,27 @@ function Owned({ host, recovery }: { host: Host; recovery: RecoveryActor }) {
           onBack={() => setStep('password')}
           onDone={(chosen) => {
             setWatch(chosen);
-            void recovery.newWords().then((fresh) => {
-              setWords(fresh);
-              setStep('words');
-            });
+            setStep('paper');
           }}
         />
       );
+    case 'paper':
+      return (
+        <PaperStep
+          onBack={() => setStep('contact')}
+          onChoose={(much) => (much ? setStep('separate') : makeWords())}
+        />
+      );
+    case 'separate':
+      return (
+        <SeparateStep
+          onBack={() => setStep('paper')}
+          onHere={makeWords}
+          onDone={() => setStep('formingApart')}
+        />
+      );
     case 'words':
-      return <WordsStep words={words} onBack={() => setStep('contact')} onDone={() => setStep('typeBack')} />;
+      return <WordsStep words={words} onBack={() => setStep('paper')} onDone={() => setStep('typeBack')} />;
     case 'typeBack':
       return (
         <TypeBackStep
@@ -200,27 +232,24 @@ function Owned({ host, recovery }: { host: Host; recovery: RecoveryActor }) {
         />
       );
     case 'forming':
+    case 'formingApart': {
       if (cosigner === null || guard === null) return null;
-      return (
-        <FormingStep
-          plan={{
-            ...cosigner,
-            password: guard.password,
-            terms: { dailyLimit: guard.dailyLimit, ...watch },
-            words: typed,
-          }}
-          recovery={recovery}
-          cosignerHost={state.phase === 'onboarding' ? state.cosignerHost : null}
-          onDone={() => {
-            forget();
-            setStep('done');
-          }}
-          onStop={(failure) => {
-            forget();
-            setStopped(failure);
-            setStep(failure === null ? 'welcome' : (STEP_OF[failure.code] ?? 'cosigner'));
-          }}
-        />
-      );
+      const { password, dailyLimit } = guard;
+      const forming = {
+        plan: { ...cosigner, password, terms: { dailyLimit, ...watch } },
+        cosignerHost: state.phase === 'onboarding' ? state.cosignerHost : null,
+        onDone: () => {
+          forget();
+          setStep('done');
+        },
+        onStop: (failure: Failure | null) => {
+          forget();
+          setStopped(failure);
+          setStep(failure === null ? 'welcome' : (STEP_OF[failure.code] ?? 'cosigner'));
+        },
+      };
+      if (step === 'formingApart') return <SeparateForming {...forming} />;
+      return <FormingStep {...forming} plan={{ ...forming.plan, words: typed }} recovery={recovery} />;
+    }
   }
 }

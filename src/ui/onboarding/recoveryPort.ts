@@ -4,13 +4,10 @@
  */
 import type { Network } from '../../protocol/networks.ts';
 import type { KeygenTerms } from '../../protocol/terms.ts';
+import type { WordTools } from '../parts/words.tsx';
 
-export interface RecoveryActor {
-  /** Twelve fresh BIP-39 words. */
-  newWords(): Promise<string[]>;
-  readonly wordlist: readonly string[];
-  /** `prefix`: no word yet, but the beginning of one. */
-  checkWord(word: string): 'ok' | 'prefix' | 'unknown';
+/** Recovery's part in keygen, wherever it is played. */
+export interface RecoverySteps {
   /**
    * Derives recovery's keys from the words as they were typed back and opens a new session. Answers the hello. `BadWords`.
    * A key with another first policy than that of `terms` is never certified: `TranscriptMismatch`.
@@ -22,4 +19,10 @@ export interface RecoveryActor {
   finish(certificate: Uint8Array): Promise<void>;
   /** Forgets words, keys and session. */
   wipe(): void;
+}
+
+/** Recovery played in the onboarding page, words and all. */
+export interface RecoveryActor extends RecoverySteps, WordTools {
+  /** Twelve fresh BIP-39 words. */
+  newWords(): Promise<string[]>;
 }

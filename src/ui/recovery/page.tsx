@@ -127,6 +127,11 @@ export function RecoveryPage({ tools }: { tools: RecoveryTools }) {
         >
           <Heading class="display">{TITLES[asked.kind]}</Heading>
           <AskedCard asked={asked} />
+          {asked.kind === 'birth' && (
+            <button type="button" class="link" onClick={() => to({ at: 'words', sitting, wanted: null })}>
+              I have words already, from a try that was stopped
+            </button>
+          )}
         </Frame>
       );
     }
