@@ -8,7 +8,7 @@ import {
   RESTARTS_MAX,
 } from '../../src/ui/onboarding/forming.ts';
 import type { RecoveryActor } from '../../src/ui/onboarding/recoveryPort.ts';
-import { completed, wordProblem } from '../../src/ui/onboarding/words.tsx';
+import { completed, wordProblem } from '../../src/ui/parts/words.tsx';
 import type { DeviceClient } from '../../src/ui/portClient.ts';
 import { termsOf } from '../support/terms.ts';
 
