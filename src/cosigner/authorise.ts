@@ -23,6 +23,7 @@ import {
 import { decode } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
 import { type Answer, answer, type Receipt, type SignBody } from '../protocol/messages.ts';
+import { isContested } from './ceremonies.ts';
 import type { Cosigner } from './cosigner.ts';
 import { defer, holdOf } from './holds.ts';
 import { appendReceipt, decisionTime, limitDecisions, limitRefusals } from './receipts.ts';
@@ -50,7 +51,7 @@ export async function evaluate(cosigner: Cosigner, id: Bytes, psbt: Bytes): Prom
     const wallet = await wallets.read(cosigner, view);
     const policy = await policies.inForce(cosigner, view, wallet);
     const { summary, digest } = readPsbt(cosigner, wallet, view.wallet, psbt);
-    const { verdict } = await judge(view, policy, summary, await decisionTime(cosigner, view));
+    const { verdict } = await judge(cosigner, view, policy, summary, await decisionTime(cosigner, view));
     return { kind: 'evaluated', digest, verdict };
   });
 }
@@ -92,7 +93,7 @@ export async function authorise(
     const at = await decisionTime(cosigner, tx);
     await limitDecisions(cosigner, tx, at);
     const policy = await policies.inForce(cosigner, tx, wallet);
-    const { verdict, raises, charge, loss } = await judge(tx, policy, summary, at);
+    const { verdict, raises, charge, loss } = await judge(cosigner, tx, policy, summary, at);
     const spend = Uint8Array.from(summary.spend);
     const policyVersion = policy.version;
     metrics.count('hoarfrost_decisions_total', { verdict: verdict.kind });
@@ -135,13 +136,20 @@ function readPsbt({ signer }: Cosigner, { account }: Wallet, record: WalletRecor
   return { inputs, summary, digest: Uint8Array.from(summaryDigest(summary)) };
 }
 
-async function judge(view: WalletView, policy: Policy, summary: Summary, now: number): Promise<Evaluation> {
+async function judge(
+  cosigner: Cosigner,
+  view: WalletView,
+  policy: Policy,
+  summary: Summary,
+  now: number,
+): Promise<Evaluation> {
   const whole = summary.inputs.every(({ sighashType }) => WHOLE_TRANSACTION.includes(sighashType));
   ensure(whole || policy.anyoneCanPay, 'SighashRefused', { detail: 'policy' });
   const spent = {
     reserved: await view.reserves(ownOutpoints(summary)),
     inWindows: await chargedInWindows(view, policy, now),
     unseen: policy.unseen === null ? 0n : await unseenTotal(view),
+    contested: await isContested(cosigner, view),
     heldSince: policy.hold === null ? null : await heldSince(view, Uint8Array.from(summary.spend)),
   };
   return evaluatePolicy(policy, spent, summary, now);

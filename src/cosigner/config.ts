@@ -8,9 +8,11 @@ import { parseArgs, parseEnv } from 'node:util';
 import type { SocketAddress } from '../chain/transport/socket.ts';
 import { HoarfrostError } from '../protocol/errors.ts';
 import { NETWORKS, type Network } from '../protocol/networks.ts';
+import { readContact } from '../protocol/terms.ts';
 import type { BackupSecret } from './backup.ts';
 import type { Limits } from './limits.ts';
 import { LOG_LEVELS, type LogLevel } from './log.ts';
+import type { ContactSetting } from './notify/contacts.ts';
 import { readStoreSetting, type StoreSetting } from './stores/open.ts';
 
 /** Where the chain is read: what `openChain` makes a source of. */
@@ -95,6 +97,17 @@ const SETTINGS = {
     value: 'HOST:PORT',
     help: 'where Prometheus reads, in clear: loopback or a network of your own',
   },
+  smtp: {
+    name: 'smtp',
+    value: 'SERVER',
+    help: 'tells contacts by e-mail: smtps://USER:PASSWORD@HOST:PORT, or smtp:// for STARTTLS',
+  },
+  smtpFrom: { name: 'smtp-from', value: 'ADDRESS', help: 'the address that those mails come from' },
+  webhookHosts: {
+    name: 'webhook-hosts',
+    value: 'HOSTS',
+    help: 'tells contacts by webhook: hosts that may be reached, with commas; * is any public one',
+  },
   config: { name: 'config', value: 'FILE', help: 'settings, one HOARFROST_…=value a line' },
   logLevel: { name: 'log-level', value: 'LEVEL', help: `one of ${LOG_LEVELS.join(', ')}`, usual: 'info' },
 } as const satisfies Record<string, Setting>;
@@ -136,6 +149,7 @@ export interface ServeConfig {
   connections: number;
   halfOpen: number;
   metrics: { host: string; port: number } | null;
+  contacts: ContactSetting;
   limits: Pick<Limits, 'addressConnections' | 'addressOpens' | 'openEnrolments'>;
 }
 
@@ -191,6 +205,7 @@ export function readConfig(
       connections: integer(values, 'connections', 1, 1_000_000),
       halfOpen: integer(values, 'halfOpen', 1, 100_000),
       metrics: hostAndPort(values, 'metrics'),
+      contacts: { smtp: smtpSetting(values), webhooks: webhookSetting(values) },
       limits: limits(values),
     }),
   };
@@ -315,6 +330,45 @@ function hostAndPort(values: Values, setting: 'public' | 'metrics'): { host: str
   const port = Number(match?.[2]);
   if (match === null || port < 1 || port > 65_535) throw bad(SETTINGS[setting].name, 'HOST:PORT');
   return { host: match[1]!, port };
+}
+
+function smtpSetting(values: Values): ContactSetting['smtp'] {
+  const value = values('smtp');
+  if (value === undefined) return null;
+  const wrong = bad('smtp', 'smtps://USER:PASSWORD@HOST:PORT or smtp://USER:PASSWORD@HOST:PORT');
+  if (!URL.canParse(value)) throw wrong;
+  const { protocol, hostname, port, username, password, pathname, search } = new URL(value);
+  const implicitTls = protocol === 'smtps:';
+  if ((!implicitTls && protocol !== 'smtp:') || hostname === '' || port === '0') throw wrong;
+  if (!/^\/?$/.test(pathname) || search !== '' || (username === '') !== (password === '')) throw wrong;
+  const from = readContact(required(values, 'smtpFrom'));
+  if (from === null || !from.startsWith('mailto:')) throw bad('smtp-from', 'an e-mail address');
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: port === '' ? (implicitTls ? 465 : 587) : Number(port),
+    implicitTls,
+    auth: username === '' ? null : { user: decoded(username, wrong), password: decoded(password, wrong) },
+    from: from.slice('mailto:'.length),
+  };
+}
+
+function decoded(text: string, wrong: HoarfrostError): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw wrong;
+  }
+}
+
+function webhookSetting(values: Values): ContactSetting['webhooks'] {
+  const value = values('webhookHosts');
+  if (value === undefined) return null;
+  const names = value.split(',').map((name) => name.trim().toLowerCase());
+  const hosts = names.filter((name) => name !== '*');
+  if (!hosts.every((name) => /^[a-z0-9.-]+$|^[0-9a-f:]+$/.test(name))) {
+    throw bad('webhook-hosts', 'names of hosts with commas between them, or *');
+  }
+  return { hosts, any: names.includes('*') };
 }
 
 function limits(values: Values): ServeConfig['limits'] {

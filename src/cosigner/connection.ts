@@ -5,6 +5,7 @@
  */
 import type { KeyObject } from 'node:crypto';
 import type { RawData, WebSocket } from 'ws';
+import { equalVar } from '../crypto/hash.ts';
 import { decode, encode } from '../protocol/codec.ts';
 import { ensure, HoarfrostError, isHoarfrostError } from '../protocol/errors.ts';
 import { CLOSE, Joiner, PROLOGUE, splitMessage } from '../protocol/frames.ts';
@@ -66,7 +67,8 @@ export class Connection {
   #working = false;
   #draining: number | undefined;
   #sending: Promise<void> = Promise.resolve();
-  #notice: Notice | undefined;
+  /** One of each kind that waits for a slow peer. */
+  readonly #notices = new Map<Notice['kind'], Notice>();
   #timer: NodeJS.Timeout;
   #receiving: NodeJS.Timeout | undefined;
   /** Requests in a row that were over the rate. */
@@ -95,15 +97,16 @@ export class Connection {
     });
   }
 
-  /** Drops all but the newest notice while the peer is slow. Only an enrolled device hears any. */
-  notify(what: Notice): void {
-    if (!this.#channel?.session.enrolled) return;
-    const waiting = this.#notice !== undefined;
-    this.#notice = what;
+  /** Drops all but the newest notice of a kind while the peer is slow. Only an enrolled device hears any, or that of `wallet` alone. */
+  notify(what: Notice, wallet?: Bytes): void {
+    const own = this.#channel?.session.wallet ?? null;
+    if (own === null || (wallet !== undefined && !equalVar(own, wallet))) return;
+    const waiting = this.#notices.has(what.kind);
+    this.#notices.set(what.kind, what);
     if (!waiting) {
       void this.#send(() => {
-        const newest = this.#notice!;
-        this.#notice = undefined;
+        const newest = this.#notices.get(what.kind)!;
+        this.#notices.delete(what.kind);
         return [0, encode(notice, newest)];
       });
     }

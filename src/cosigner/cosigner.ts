@@ -2,12 +2,14 @@ import type { ChainSource } from '../chain/source.ts';
 import type { Random } from '../crypto/random.ts';
 import type { SignerModule } from '../crypto/signer.ts';
 import type { Network } from '../protocol/networks.ts';
+import type { Announcements } from './announcements.ts';
 import type { Clock } from './clock.ts';
 import type { Identity } from './identity.ts';
 import type { KeyWrap } from './keywrap.ts';
 import type { Limiter } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import type { Contacts } from './notices.ts';
 import type { Policies } from './policies.ts';
 import type { Store } from './store.ts';
 import type { TokenUse } from './tokens.ts';
@@ -29,4 +31,6 @@ export interface Cosigner {
   readonly tokenUse: TokenUse;
   readonly wallets: Wallets;
   readonly policies: Policies;
+  readonly contacts: Contacts;
+  readonly announcements: Announcements;
 }

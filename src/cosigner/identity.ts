@@ -19,6 +19,8 @@ export interface Identity {
   /** x-only, 32 bytes. */
   readonly hostKey: Bytes;
   readonly noise: NoiseKeyPair<KeyObject>;
+  /** Marks what only this cosigner can have said or stored: codes for contacts, ceremonies in the database. Of the host key. */
+  readonly stamp: Secret;
 }
 
 /**
@@ -36,6 +38,7 @@ export async function openIdentity(
   try {
     return {
       host,
+      stamp: await stampOf(host),
       hostKey: Uint8Array.from(signer.publicKey(host).subarray(1)),
       noise: noiseKeyPair(noise),
     };
@@ -47,6 +50,14 @@ export async function openIdentity(
 /** Both keys in one hash: whose a store or a backup is. */
 export function identityName({ hostKey, noise }: Pick<Identity, 'hostKey' | 'noise'>): Bytes {
   return taggedHash('hoarfrost/cosigner', hostKey, noise.publicKey);
+}
+
+/** HKDF-SHA256, so that no use of it says anything about the host key. */
+async function stampOf(host: Secret): Promise<Secret> {
+  const base = await crypto.subtle.importKey('raw', host.expose(), 'HKDF', false, ['deriveBits']);
+  const info = new TextEncoder().encode('hoarfrost/cosigner/stamp');
+  const algorithm = { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(0), info };
+  return Secret.own(new Uint8Array(await crypto.subtle.deriveBits(algorithm, base, 256)));
 }
 
 async function keyFile(path: string, mayCreate: boolean, random: Random): Promise<Secret> {

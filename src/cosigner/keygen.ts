@@ -188,6 +188,7 @@ export class Keygen {
     const policy = decodePolicy(hello.policy);
     ensure(policy.version === 1, 'WrongVersion', { detail: 'policy' });
     ensure(policy.network === this.#cosigner.network, 'WrongNetwork', { detail: 'policy' });
+    ensure(this.#cosigner.contacts.serves(policy.contact), 'ContactUnavailable');
   }
 }
 

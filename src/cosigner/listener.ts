@@ -1,6 +1,6 @@
 /**
  * The one port: TLS 1.3 alone, so plain `ws://` and `http://` fail in the TLS handshake on every address (AUDIT 01). WebSockets
- * of our subprotocol become connections; anybody may ask for the two health pages.
+ * of our subprotocol become connections; anybody may ask for the two health pages, and a contact for the page of its link.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
@@ -12,6 +12,7 @@ import { CHANNEL_PATH, CLOSE, SUBPROTOCOL } from '../protocol/frames.ts';
 import { HANDSHAKE_DEADLINE_MS, NOISE_MESSAGE_MAX } from '../protocol/limits.ts';
 import type { Notice } from '../protocol/messages.ts';
 import { Connection, TIMING, type Timing } from './connection.ts';
+import { isContactPage, serveContactPage } from './contactPage.ts';
 import type { Cosigner } from './cosigner.ts';
 import { checkHealth } from './health.ts';
 import { addressName } from './limits.ts';
@@ -67,6 +68,9 @@ export class Listener {
     this.#server.on('connection', (socket: Socket) => this.#admit(socket));
     this.#server.on('request', (request, response) => void this.#page(request, response));
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+    cosigner.announcements.listen((wallet) => {
+      for (const connection of this.#connections) connection.notify({ kind: 'ceremony' }, wallet);
+    });
     this.#server.on('tlsClientError', () => cosigner.log.debug('tls handshake failed'));
   }
 
@@ -204,6 +208,7 @@ export class Listener {
     };
     const { strangers } = this.#cosigner.limiter;
     if (strangers.wait(addressName(request.socket.remoteAddress)) > 0) return answer(429, {});
+    if (isContactPage(request)) return serveContactPage(this.#cosigner, request, response);
     if (request.method !== 'GET') return answer(405, {});
     if (request.url === '/livez') return answer(200, { live: true });
     if (request.url !== '/readyz') return answer(404, {});

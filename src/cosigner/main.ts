@@ -4,6 +4,7 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import { load } from '../crypto/load.ts';
 import { systemRandom } from '../crypto/random.ts';
 import { ensure, isHoarfrostError } from '../protocol/errors.ts';
+import { Announcements } from './announcements.ts';
 import { type BackupContents, type BackupParts, backup, restore, verifyBackup } from './backup.ts';
 import { openChain } from './chain.ts';
 import { watchHeight } from './chainWatch.ts';
@@ -26,9 +27,11 @@ import { Listener } from './listener.ts';
 import { createLog } from './log.ts';
 import { Metrics } from './metrics.ts';
 import { serveMetrics } from './metricsServer.ts';
+import { openContacts } from './notify/contacts.ts';
 import { Policies } from './policies.ts';
 import type { Store } from './store.ts';
 import { openStore } from './stores/open.ts';
+import { tend } from './tending.ts';
 import { issueToken, OPEN_TOKEN, pairingUri, TokenUse } from './tokens.ts';
 import { Wallets } from './wallet.ts';
 
@@ -132,6 +135,11 @@ async function serve(config: Config, settings: ServeConfig): Promise<void> {
     tokenUse: new TokenUse(),
     wallets: new Wallets(),
     policies: new Policies(),
+    contacts: openContacts(settings.contacts, () => {
+      const { host, port } = config.public ?? { host: config.host, port: listener.port };
+      return `https://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
+    }),
+    announcements: new Announcements(),
   };
   const listener = await Listener.open(cosigner, { ...settings, host: config.host, port: config.port });
   const stopWatching = watchHeight(cosigner.chain, settings.chainPollMs, log, (height) => {
@@ -141,6 +149,7 @@ async function serve(config: Config, settings: ServeConfig): Promise<void> {
 
   void destroyDoomed(cosigner);
   const destroying = setInterval(() => void destroyDoomed(cosigner), DESTROY_AGAIN_MS);
+  const stopTending = tend(cosigner);
   const metricsServer =
     settings.metrics === null ? null : await serveMetrics(cosigner, listener, clock, settings.metrics);
   let stopping = false;
@@ -150,11 +159,13 @@ async function serve(config: Config, settings: ServeConfig): Promise<void> {
     log.info('stopping', { signal });
     stopWatching();
     clearInterval(destroying);
+    await stopTending();
     await listener.drain();
     metricsServer?.close();
     cosigner.chain.close();
     await store.close();
     identity.host.wipe();
+    identity.stamp.wipe();
     log.info('stopped');
   };
   process.on('SIGTERM', (signal) => void stop(signal));

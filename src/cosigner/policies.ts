@@ -5,12 +5,14 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { equalVar, taggedHash } from '../crypto/hash.ts';
-import { type Policy, policyHash } from '../policy/document.ts';
-import { nextPolicy, type PolicyKeys, signedPolicy } from '../policy/versions.ts';
-import { decode } from '../protocol/codec.ts';
+import { encodePolicy, type Policy, policyHash } from '../policy/document.ts';
+import { frozen, nextPolicy, type PolicyKeys, type SignedPolicy, signedPolicy } from '../policy/versions.ts';
+import { decode, encode } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
 import { type Answer, receiptBody } from '../protocol/messages.ts';
+import { finishCeremony, type Inside, ripeCeremony } from './ceremonies.ts';
 import type { Cosigner } from './cosigner.ts';
+import { enqueueNotice } from './notices.ts';
 import { appendReceipt, decisionTime, limitDecisions, limitRefusals } from './receipts.ts';
 import { type Bytes, numberKey, type StoredRecord, type WalletView } from './store.ts';
 import { deviceShareKey, type Wallet } from './wallet.ts';
@@ -62,7 +64,7 @@ export class Policies {
 
 /** Puts the next version in force at once, with its receipt. */
 export async function changePolicy(cosigner: Cosigner, id: Bytes, signed: Bytes): Promise<Answer> {
-  const { store, wallets, policies, signer, metrics } = cosigner;
+  const { store, wallets, policies, signer, metrics, contacts, announcements } = cosigner;
   const receipt = await store.withWallet(id, async (tx) => {
     const at = await decisionTime(cosigner, tx);
     await limitDecisions(cosigner, tx, at);
@@ -71,7 +73,15 @@ export async function changePolicy(cosigner: Cosigner, id: Bytes, signed: Bytes)
     const previous = await policies.inForce(cosigner, tx, wallet);
     const change = decode(signedPolicy, signed);
     ensure(change.device === null || change.epoch === tx.wallet.epoch, 'EpochStale');
+    // The words alone have a way of their own, which no device stands in.
+    ensure(change.freeze === null, 'Unauthorised', { detail: 'policy signature' });
     const next = nextPolicy(signer.schnorrVerify, keysNow(wallet), previous, change);
+    ensure(next.contact === previous.contact || contacts.serves(next.contact), 'ContactUnavailable');
+    if (change.ceremony !== null) {
+      const { document } = await ripeCeremony(cosigner, tx, change.ceremony.id, 'loosenPolicy');
+      ensure(equalVar(document, change.document), 'Unauthorised', { detail: 'policy of another ceremony' });
+      await finishCeremony(cosigner, tx, change.ceremony.id);
+    }
     const tightens = change.recovery === null && change.ceremony === null;
     ensure(tightens || next.frozen || next.version <= VERSIONS_MAX, 'TooLarge', {
       detail: 'policy versions',
@@ -86,7 +96,42 @@ export async function changePolicy(cosigner: Cosigner, id: Bytes, signed: Bytes)
     });
   });
   metrics.count('hoarfrost_decisions_total', { verdict: 'changed' });
+  announcements.tell(id);
   return { kind: 'done', receipt };
+}
+
+/**
+ * Nothing is signed from now on, by the words alone and at once: no limit on decisions stands in the way. Of a wallet that is frozen
+ * it changes nothing. `Unauthorised` for an order that was carried out before: to lift it takes two, and no copy undoes that.
+ */
+export async function freezeByWords(
+  cosigner: Cosigner,
+  { tx, wallet, policy }: Inside,
+  { body, signature }: { body: Bytes; signature: Bytes },
+): Promise<void> {
+  const orders = (await tx.records('policy')).map((record) => decode(signedPolicy, record.body).freeze);
+  if (policy.frozen) return;
+  ensure(!orders.some((order) => order !== null && equalVar(order, body)), 'Unauthorised', {
+    detail: 'order carried out before',
+  });
+  const change: SignedPolicy = {
+    document: encodePolicy(frozen(policy)),
+    epoch: tx.wallet.epoch,
+    device: null,
+    recovery: signature,
+    freeze: body,
+    ceremony: null,
+  };
+  const next = nextPolicy(cosigner.signer.schnorrVerify, keysNow(wallet), policy, change);
+  await tx.putRecord('policy', numberKey(next.version), encode(signedPolicy, change));
+  await appendReceipt(cosigner, tx, {
+    spend: NO_SPEND,
+    policyVersion: next.version,
+    charge: 0n,
+    verdict: { kind: 'changed', policy: policyHash(next) },
+    at: await decisionTime(cosigner, tx),
+  });
+  await enqueueNotice(cosigner, tx, next, null, 'frozen');
 }
 
 /** Whose signatures make a version now. */

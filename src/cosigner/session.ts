@@ -8,13 +8,16 @@ import { ensure, HoarfrostError } from '../protocol/errors.ts';
 import { PROTOCOL_VERSION } from '../protocol/keygen.ts';
 import { MESSAGE_MAX } from '../protocol/limits.ts';
 import type { Answer, Request } from '../protocol/messages.ts';
+import { actByDevice, actByWords } from './acts.ts';
 import { evaluate, policyInForce } from './authorise.ts';
+import { ceremoniesOf, ceremonyStatus } from './ceremonies.ts';
 import type { Cosigner } from './cosigner.ts';
 import { cancelHold, holdsOf } from './holds.ts';
 import { fetchCertificate, Keygen } from './keygen.ts';
 import { changePolicy } from './policies.ts';
 import { receiptsFrom } from './receipts.ts';
 import { Refresh, refreshDone, refreshStatus, testSign } from './refresh.ts';
+import { Repair } from './repair.ts';
 import { type Peer, sign } from './sign.ts';
 import type { Bytes } from './store.ts';
 import { approveTakeover, handOver, recordsOf, Takeover } from './takeover.ts';
@@ -24,6 +27,8 @@ import { WalletChain } from './walletChain.ts';
 const STRANGER_MESSAGE_MAX = 64 << 10;
 /** A message costs one of its rate, and one more for every so many bytes. */
 const BYTES_AT_COST = 64 << 10;
+/** An act of the words: a signature to verify, and a wallet to look for. */
+const WORDS_COST = 20;
 /** What a kind costs on top: curve arithmetic of keygen, questions to the chain source. */
 const EXTRA_COST: Partial<Record<Request['kind'], number>> = {
   keygenHello: 9,
@@ -39,7 +44,12 @@ const EXTRA_COST: Partial<Record<Request['kind'], number>> = {
   refreshCertify: 4,
   refreshStatus: 4,
   testSign: 2,
+  actByDevice: 4,
+  ceremony: 9,
   refreshDone: 2,
+  repairOpen: 9,
+  repairSplit: 4,
+  repairApprove: 4,
   takeoverOpen: 9,
   takeoverFinish: 9,
   takeoverApprove: 4,
@@ -52,6 +62,7 @@ export class Session {
   readonly #address: string;
   readonly #keygen: Keygen;
   readonly #refresh: Refresh;
+  readonly #repair: Repair;
   readonly #takeover: Takeover;
   readonly #chain: WalletChain;
   #greeted = false;
@@ -63,8 +74,14 @@ export class Session {
     this.#address = peer.address;
     this.#keygen = new Keygen(cosigner, peer.deviceKey);
     this.#refresh = new Refresh(cosigner);
+    this.#repair = new Repair(cosigner, peer.deviceKey);
     this.#takeover = new Takeover(cosigner, peer.deviceKey);
     this.#chain = new WalletChain(cosigner);
+  }
+
+  /** The wallet that this device was last seen to speak for. */
+  get wallet(): Bytes | null {
+    return this.#wallet;
   }
 
   get enrolled(): boolean {
@@ -139,6 +156,12 @@ export class Session {
         return testSign(this.#cosigner, await this.#own(), this.#peer.handshakeHash, request);
       case 'refreshDone':
         return refreshDone(this.#cosigner, await this.#own(), request);
+      case 'repairOpen':
+        return this.#repair.open(this.enrolled ? await this.#own() : null, request);
+      case 'repairSplit':
+        return this.#repair.split(request);
+      case 'repairApprove':
+        return { kind: 'repaired', record: await this.#repair.approve(request) };
       case 'records':
         return recordsOf(this.#cosigner, await this.#own());
       case 'takeoverOpen':
@@ -154,6 +177,17 @@ export class Session {
       }
       case 'handOver':
         return handOver(this.#cosigner, await this.#own(), request);
+      case 'actByWords': {
+        // Anybody may bring it, a device with a wallet too: what counts against strangers counts for each.
+        this.#cosigner.limiter.strangers.take(this.#address, WORDS_COST);
+        return actByWords(this.#cosigner, request.message);
+      }
+      case 'actByDevice':
+        return actByDevice(this.#cosigner, await this.#own(), this.#peer.handshakeHash, request);
+      case 'ceremony':
+        return ceremonyStatus(this.#cosigner, request.id);
+      case 'ceremonies':
+        return ceremoniesOf(this.#cosigner, await this.#own());
       default:
         return unreachable(request);
     }
@@ -163,6 +197,7 @@ export class Session {
   end(): void {
     this.#keygen.drop();
     this.#refresh.drop();
+    this.#repair.drop();
     this.#takeover.drop();
   }
 

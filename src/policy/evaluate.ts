@@ -16,6 +16,8 @@ export interface Spent {
   reserved: ReadonlyMap<string, bigint>;
   /** Reserves of all coins that the chain has not shown spent, together. */
   unseen: bigint;
+  /** Whether a ceremony is contested: then the device's signing stops until it is settled (DESIGN section 5). */
+  contested: boolean;
   /** Since when this very payment waits, or null. */
   heldSince: number | null;
 }
@@ -50,7 +52,7 @@ export function windowsSince(policy: Policy, now: number): number[] {
 }
 
 /**
- * The rules in the order in which they are named: `network` is an error of the caller (`WrongNetwork`), then `frozen`, `feeRate`
+ * The rules in the order in which they are named: `network` is an error of the caller (`WrongNetwork`), then `frozen`, `contested`, `feeRate`
  * (over in thousandths of a sat per vbyte), `feeAbsolute`, `perTransaction`, `payees` (over by all that others get), `unseen` and
  * `window:<position>` (over in sats). Where several windows refuse, the one that is furthest over is named. What all of them let
  * pass may still wait by `hold`. `leftInWindow` is of the tightest window after this payment.
@@ -78,6 +80,7 @@ function refusalOf(
   const { fee, vsize } = summary;
   const refuses = (rule: string, over: bigint): WireVerdict => ({ kind: 'refuses', rule, over });
   if (policy.frozen) return refuses('frozen', loss > 0n ? loss : 0n);
+  if (spent.contested) return refuses('contested', loss > 0n ? loss : 0n);
   const dearest = policy.feeRate * BigInt(vsize);
   if (fee * 1000n > dearest) {
     return refuses('feeRate', (fee * 1000n - dearest + BigInt(vsize) - 1n) / BigInt(vsize));

@@ -28,6 +28,10 @@ export type CeremonyPurpose = TypeOf<typeof ceremonyPurpose>;
 export const PHASES = ['waiting', 'contested', 'ripe', 'done', 'void'] as const;
 export type CeremonyPhase = (typeof PHASES)[number];
 
+/** What a receipt says of a ceremony: what was said, or what it has come to. */
+export const CEREMONY_EVENTS = ['opened', 'approved', 'contested', 'ripe', 'done', 'void'] as const;
+export type CeremonyEvent = (typeof CEREMONY_EVENTS)[number];
+
 export const ceremonyAct = union({
   /** Its ceremony's id is a hash of these bytes, and `random`, 16 bytes, makes it new. No wallet: the youngest one of these words. */
   open: struct({
@@ -45,6 +49,8 @@ export type CeremonyAct = TypeOf<typeof ceremonyAct>;
 
 /** Longest encoded act: the purpose that carries a policy. */
 export const ACT_MAX = POLICY_MAX + 128;
+
+export const WORDS_ACT_MAX = ACT_MAX + 128;
 
 /** What the recovery page gives out: an act under recovery's host key, x-only. The signature is over `wordsActHash`. */
 export const wordsAct = struct({ hostKey: hash, act: blob(ACT_MAX), signature: bytes(64) });

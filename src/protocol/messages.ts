@@ -2,6 +2,7 @@
  * What device and cosigner say to each other inside the Noise transport: one request, one answer, matched by number.
  * The tags are positions and so append-only.
  */
+import { ACT_MAX, authenticator, CEREMONY_EVENTS, ceremonyView, WORDS_ACT_MAX } from './ceremony.ts';
 import {
   blob,
   bool,
@@ -21,6 +22,7 @@ import {
 } from './codec.ts';
 import { type ErrorCode, HoarfrostError } from './errors.ts';
 import {
+  CEREMONIES_MAX,
   COINS_MAX,
   HISTORY_MAX,
   HOLDS_MAX,
@@ -60,6 +62,8 @@ export const receiptVerdict = union({
   /** A new version of the policy holds; `spend` is zero. */
   changed: struct({ policy: hash }),
   cancelled: struct({}),
+  /** Something was said of a ceremony, or time did it (`by` nobody); `spend` is zero. */
+  ceremony: struct({ id: hash, event: oneOf(...CEREMONY_EVENTS), by: option(authenticator) }),
 });
 
 /** Hash-chained record of one decision, signed by the cosigner's host key. */
@@ -141,6 +145,19 @@ export const request = union({
   takeoverApprove: struct({ approvals: list(partyMessage, 2) }),
   /** To the cosigner that is left: the complete record that puts another in its place. It destroys its share. */
   handOver: struct({ record: recordBytes }),
+  /** An act that the words have signed, brought by anybody: `wordsAct` of protocol/ceremony. */
+  actByWords: struct({ message: blob(WORDS_ACT_MAX) }),
+  /** An act of the device; `proof` is share 1's signature over H(`hoarfrost/device-act`, handshake hash, act). */
+  actByDevice: struct({ act: blob(ACT_MAX), proof: bytes(64) }),
+  /** How a ceremony stands, for who knows its id. */
+  ceremony: struct({ id: hash }),
+  ceremonies: struct({}),
+  /** A lost device's or kit's share, over a ceremony that is ripe: the new holder's hello of frost/repair. */
+  repairOpen: struct({ ceremony: hash, hello: partyMessage }),
+  /** From the other helper: its opening and its summand. */
+  repairSplit: struct({ open: partyMessage, delta: partyMessage }),
+  /** The other helper's sum, the new holder's certificate and the other helper's own. */
+  repairApprove: struct({ sum: partyMessage, certify: partyMessage, approval: partyMessage }),
 });
 export type Request = TypeOf<typeof request>;
 
@@ -223,12 +240,24 @@ export const answer = union({
   /** The complete record: the new holder's keys stand for that party from here on. */
   repaired: struct({ record: recordBytes }),
   records: struct({ certificate: certificateBytes, records: recordCopy }),
+  ceremony: struct({ ceremony: ceremonyView }),
+  /** Those under way and the latest that have ended. */
+  ceremonies: struct({
+    ceremonies: list(ceremonyView, CEREMONIES_MAX),
+    /** Where the contact is a webhook: what its messages are authenticated with. */
+    webhookKey: option(hash),
+  }),
+  /** Every wallet of these words signs nothing from now on. */
+  frozen: struct({}),
+  /** All that leads to the present epoch, and where the cosigner stands as a helper. */
+  repairOpened: struct({ certificate: certificateBytes, records: recordCopy, open: partyMessage }),
+  repairSplit: struct({ delta: partyMessage, sum: partyMessage }),
 });
 export type Answer = TypeOf<typeof answer>;
 export type AnswerOf<K extends Answer['kind']> = Extract<Answer, { kind: K }>;
 
-/** What the cosigner may say unasked: the chain moved, ask again. */
-export const notice = union({ chain: struct({ height: u32 }), draining: struct({}) });
+/** What the cosigner may say unasked: the chain moved, or something about this wallet's ceremonies or policy did; ask again. */
+export const notice = union({ chain: struct({ height: u32 }), draining: struct({}), ceremony: struct({}) });
 export type Notice = TypeOf<typeof notice>;
 
 /** `number` 0 is a notice; a request and its answer share a number that rises by one. */

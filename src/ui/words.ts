@@ -345,6 +345,8 @@ export function ruleWords(rule: string): string {
       return 'an address that is not on your list';
     case 'frozen':
       return 'the wallet is frozen';
+    case 'contested':
+      return 'somebody contests a change of this wallet, and nothing is signed until that is settled';
     case 'unseen':
       return 'too much is signed and not yet seen on the chain';
     case 'hold':

@@ -163,7 +163,7 @@ export const psbts: Target = {
     const reserved = new Map(
       ownOutpoints(summary).map((outpoint) => [outpoint, BigInt(rng.below(1_000_000))]),
     );
-    const spent = { inWindows, reserved, unseen: 0n, heldSince: null };
+    const spent = { inWindows, reserved, unseen: 0n, contested: rng.one(8), heldSince: null };
     const { verdict, charge, loss } = evaluate(policy, spent, summary, NOW);
     hold(charge >= 0n && loss >= summary.loss, 'a charge or loss too low');
     const held = [...reserved.values()].reduce((total, value) => total + value, 0n);

@@ -12,6 +12,7 @@ import type { Account } from '../../src/bitcoin/descriptor.ts';
 import { buildPayment, finalize, parsePsbt } from '../../src/bitcoin/psbt.ts';
 import { sighashes } from '../../src/bitcoin/sighash.ts';
 import type { AccountScan, ChainSource } from '../../src/chain/source.ts';
+import { Announcements } from '../../src/cosigner/announcements.ts';
 import { type Clock, systemClock } from '../../src/cosigner/clock.ts';
 import type { Timing } from '../../src/cosigner/connection.ts';
 import type { Cosigner } from '../../src/cosigner/cosigner.ts';
@@ -21,6 +22,7 @@ import { Limiter, type Limits, USUAL_LIMITS } from '../../src/cosigner/limits.ts
 import { Listener } from '../../src/cosigner/listener.ts';
 import { createLog } from '../../src/cosigner/log.ts';
 import { Metrics } from '../../src/cosigner/metrics.ts';
+import { type ContactSetting, openContacts } from '../../src/cosigner/notify/contacts.ts';
 import { Policies } from '../../src/cosigner/policies.ts';
 import type { Store } from '../../src/cosigner/store.ts';
 import { openSqlite } from '../../src/cosigner/stores/sqlite.ts';
@@ -129,6 +131,7 @@ export interface StartOptions {
   random?: Random;
   /** Instead of SQLite in the folder, which then holds the keys alone. */
   store?: () => Promise<Store>;
+  contacts?: ContactSetting;
   /** Puts something of the test around a part. */
   around?: (cosigner: Cosigner) => Cosigner;
 }
@@ -143,6 +146,8 @@ export function testFolder(): string {
 export function removeFolder(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
 }
+
+const NO_CONTACTS: ContactSetting = { smtp: null, webhooks: null };
 
 /** Tests play many devices from one address; what limits do has tests of its own. */
 const PATIENT: Partial<Limits> = {
@@ -172,6 +177,8 @@ export async function startCosigner(options: StartOptions): Promise<Running> {
     tokenUse: new TokenUse(),
     wallets: new Wallets(),
     policies: new Policies(),
+    contacts: openContacts(options.contacts ?? NO_CONTACTS, () => `https://127.0.0.1:${listener.port}`),
+    announcements: new Announcements(),
   };
   await parts.store.bind(identityName(parts.identity), random(16));
   const cosigner = options.around?.(parts) ?? parts;

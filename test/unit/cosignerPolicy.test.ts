@@ -87,6 +87,7 @@ async function change(previous: Policy, next: Policy, by: Signature[]): Promise<
     epoch: 0,
     device: by.includes('device') ? sign(device.share, hash) : null,
     recovery: by.includes('recovery') ? sign(device.recoveryHost, hash) : null,
+    freeze: null,
     ceremony: by.includes('ceremony')
       ? { id, signature: sign(running.cosigner.identity.host, statement) }
       : null,
@@ -207,15 +208,18 @@ describe('versions', () => {
     await change(tight, loose, ['device', 'recovery']);
     await ask(pay(10_000n), 'signed');
     const looser = { ...loose, version: 4, windows: [] };
-    await change(loose, looser, ['device', 'ceremony']);
+    // The cosigner's word alone, without a ceremony of this wallet, is not enough even from itself.
+    await expect(change(loose, looser, ['device', 'ceremony'])).rejects.toEqual(code('SessionUnknown'));
+    await change(loose, looser, ['device', 'recovery']);
     expect((await client.hello()).policyVersion).toBe(4);
     expect((await current()).spentInWindows).toEqual([]);
   });
 
-  test('the words freeze at once, and only device and words thaw', async () => {
+  test('the device freezes at once, and only device and words thaw', async () => {
     await born();
     const frozen = { ...policyOf(), version: 2, frozen: true };
-    await change(policyOf(), frozen, ['recovery']);
+    await expect(change(policyOf(), frozen, ['recovery'])).rejects.toEqual(code('Unauthorised'));
+    await change(policyOf(), frozen, ['device']);
     expect(await ask(pay(1n), 'refused')).toMatchObject({ verdict: { kind: 'refuses', rule: 'frozen' } });
     const thawed = { ...policyOf(), version: 3 };
     await expect(change(frozen, thawed, ['device'])).rejects.toEqual(code('Unauthorised'));

@@ -188,6 +188,7 @@ describe('a refresh', () => {
           ),
         ),
         recovery: null,
+        freeze: null,
         ceremony: null,
       });
     const first = policyOf();

@@ -12,7 +12,7 @@ const policy = (change: Partial<Policy> = {}): Policy => ({
   feeRate: 20_000n,
   ...change,
 });
-const fresh: Spent = { inWindows: [0n], reserved: new Map(), unseen: 0n, heldSince: null };
+const fresh: Spent = { inWindows: [0n], reserved: new Map(), unseen: 0n, contested: false, heldSince: null };
 const evaluate = (policy: Policy, spent: Spent, summary: Summary, now = NOW) =>
   evaluateAt(policy, spent, summary, now);
 

@@ -1,6 +1,7 @@
 /** What one policy allows more than another, and whose signatures the next version needs. */
 import { schnorr } from '@noble/curves/secp256k1.js';
 import { describe, expect, test } from 'vitest';
+import { wordsActHash } from '../../src/policy/ceremony.ts';
 import { compare } from '../../src/policy/compare.ts';
 import { encodePolicy, firstPolicy, type Policy } from '../../src/policy/document.ts';
 import {
@@ -9,6 +10,8 @@ import {
   policyChangeHash,
   type SignedPolicy,
 } from '../../src/policy/versions.ts';
+import { ceremonyAct } from '../../src/protocol/ceremony.ts';
+import { encode } from '../../src/protocol/codec.ts';
 import { termsOf } from '../support/terms.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name });
@@ -106,7 +109,9 @@ describe('the next version', () => {
   const mixed = { ...loose, unseen: 0n };
   const freeze = { ...old, version: 2, frozen: true };
 
-  type Who = 'device' | 'recovery' | 'ceremony';
+  const order = encode(ceremonyAct, { kind: 'freeze', network: 'regtest', random: bytes(5, 16) });
+
+  type Who = 'device' | 'recovery' | 'ceremony' | 'order';
   function signed(
     next: Policy,
     who: Who[],
@@ -120,7 +125,12 @@ describe('the next version', () => {
       document: encodePolicy(next),
       epoch: 0,
       device: who.includes('device') ? sign('device', hash) : null,
-      recovery: who.includes('recovery') ? sign('recovery', hash) : null,
+      recovery: who.includes('recovery')
+        ? sign('recovery', hash)
+        : who.includes('order')
+          ? sign('recovery', wordsActHash(order))
+          : null,
+      freeze: who.includes('order') ? order : null,
       ceremony: who.includes('ceremony') ? { id, signature: sign('cosigner', statement) } : null,
     };
   }
@@ -131,7 +141,7 @@ describe('the next version', () => {
     ['looser', loose, ['device', 'recovery']],
     ['looser', loose, ['device', 'ceremony']],
     ['mixed', mixed, ['device', 'recovery']],
-    ['a freeze', freeze, ['recovery']],
+    ['a freeze', freeze, ['order']],
     ['a freeze', freeze, ['device']],
   ] as [string, Policy, Who[]][])('%s by %o%o is accepted', (_, next, who) => {
     expect(accepts(signed(next, who))).toEqual(next);
@@ -146,7 +156,12 @@ describe('the next version', () => {
     ['tighter', tight, []],
     ['tighter', tight, ['recovery']],
     ['tighter', tight, ['ceremony']],
-    ['more than a freeze', { ...freeze, perTransaction: 1n }, ['recovery']],
+    ['a freeze', freeze, ['recovery']],
+    ['a freeze', freeze, ['order', 'device']],
+    ['a freeze', freeze, ['order', 'ceremony']],
+    ['more than a freeze', { ...freeze, perTransaction: 1n }, ['order']],
+    ['tighter, but no freeze', tight, ['order']],
+    ['looser', loose, ['order']],
   ] as [string, Policy, Who[]][])('%s by %o%o is Unauthorised', (_, next, who) => {
     expect(() => accepts(signed(next, who))).toThrow(code('Unauthorised'));
   });
@@ -166,6 +181,11 @@ describe('the next version', () => {
     const ceremony = signed(loose, ['device', 'ceremony']);
     bad.push({ ...ceremony, ceremony: { ...ceremony.ceremony!, id: bytes(78) } });
     bad.push({ ...ceremony, ceremony: { ...ceremony.ceremony!, signature: sign('cosigner', hash) } });
+    const ordered = signed(freeze, ['order']);
+    bad.push({ ...ordered, recovery: sign('other', wordsActHash(order)) });
+    bad.push({ ...ordered, recovery: sign('recovery', policyChangeHash(keys.wallet, old, freeze)) });
+    const elsewhere = encode(ceremonyAct, { kind: 'freeze', network: 'mainnet', random: bytes(5, 16) });
+    bad.push({ ...ordered, freeze: elsewhere, recovery: sign('recovery', wordsActHash(elsewhere)) });
     for (const given of bad) expect(() => accepts(given)).toThrow(code('Unauthorised'));
   });
 

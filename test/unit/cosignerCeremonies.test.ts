@@ -1,0 +1,475 @@
+/** Ceremonies at a real cosigner over its own channel, with its clock handed in: who is heard, what waiting brings, what a contest stops. */
+
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { lookAtAll, ripeCeremony } from '../../src/cosigner/ceremonies.ts';
+import type { Clock } from '../../src/cosigner/clock.ts';
+import type { Limits } from '../../src/cosigner/limits.ts';
+import { load } from '../../src/crypto/load.ts';
+import { systemRandom } from '../../src/crypto/random.ts';
+import { CONTEST_MS, RIPE_MS, STEP_MAX_MS } from '../../src/policy/ceremony.ts';
+import { encodePolicy, type Policy } from '../../src/policy/document.ts';
+import { policyChangeHash, signedPolicy } from '../../src/policy/versions.ts';
+import { wordsAct } from '../../src/protocol/ceremony.ts';
+import { decode, encode } from '../../src/protocol/codec.ts';
+import { receiptBody } from '../../src/protocol/messages.ts';
+import { generateNoiseKeyPair } from '../../src/protocol/noise.ts';
+import {
+  byDevice,
+  byWords,
+  idOf,
+  newDeviceKeys,
+  newKitKeys,
+  opening,
+  saying,
+  signedByWords,
+} from '../support/ceremonies.ts';
+import {
+  addressOf,
+  attemptOf,
+  Client,
+  newDevice,
+  payment,
+  policyOf,
+  type Running,
+  removeFolder,
+  START,
+  signRequest,
+  startCosigner,
+  type TestDevice,
+  testFolder,
+} from '../support/cosigner.ts';
+
+const code = (name: string) => expect.objectContaining({ code: name });
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const DELAY = 7 * DAY;
+
+let folder: string;
+let running: Running;
+let device: TestDevice;
+let client: Client;
+/** Somebody's new browser, which has no wallet. */
+let stranger: Client;
+let now = START;
+const clock: Clock = { now: () => now, monotonic: () => performance.now() };
+
+beforeEach(() => {
+  now = START;
+  folder = testFolder();
+});
+afterEach(async () => {
+  await running.stop();
+  removeFolder(folder);
+});
+
+async function born(policy: Partial<Policy> = {}, limits: Partial<Limits> = {}): Promise<void> {
+  running = await startCosigner({ folder, clock, limits });
+  ({ device, client } = await newDevice(running, policyOf(policy)));
+  stranger = await Client.connect(addressOf(running), await generateNoiseKeyPair());
+}
+async function restart(): Promise<void> {
+  await running.stop();
+  running = await startCosigner({ folder, clock });
+  client = await Client.connect(addressOf(running), device.noise);
+  stranger = await Client.connect(addressOf(running), await generateNoiseKeyPair());
+}
+
+/** Time goes by while the cosigner runs and looks. */
+async function pass(ms: number): Promise<void> {
+  const until = now + ms;
+  while (now < until) {
+    now = Math.min(until, now + STEP_MAX_MS);
+    await lookAtAll(running.cosigner);
+  }
+}
+const listed = async () => (await client.ask({ kind: 'ceremonies' }, 'ceremonies')).ceremonies;
+const statusOf = async (id: Uint8Array<ArrayBuffer>) =>
+  (await stranger.ask({ kind: 'ceremony', id }, 'ceremony')).ceremony;
+const ask = async <K extends 'signed' | 'refused'>(kind: K, amount = 1000n) => {
+  const { body } = await attemptOf(client, device, payment(device, { amount }));
+  return client.ask(await signRequest(client, device, body), kind);
+};
+const eventsOf = async () =>
+  (await client.ask({ kind: 'receipts', from: 1 }, 'receipts')).receipts
+    .map(({ body }) => decode(receiptBody, body).verdict)
+    .filter((verdict) => verdict.kind === 'ceremony')
+    .map(({ event, by }) => [event, by]);
+const ripe = (id: Uint8Array<ArrayBuffer>, kind: 'replaceDevice' | 'replaceKit') =>
+  running.cosigner.store.viewWallet(device.keys.wallet, (view) =>
+    ripeCeremony(running.cosigner, view, id, kind),
+  );
+
+describe('who has only the words', () => {
+  test('begins a ceremony from a device without a wallet, sees it wait, and it is allowed to the hour', async () => {
+    await born();
+    const act = opening(newDeviceKeys());
+    const { ceremony } = await byWords(stranger, device, act);
+    expect(ceremony).toMatchObject({
+      id: idOf(act),
+      phase: 'waiting',
+      openedBy: 'words',
+      leftMs: BigInt(DELAY),
+    });
+    // The same bytes again begin nothing.
+    now += HOUR;
+    expect((await byWords(stranger, device, act)).ceremony).toMatchObject({
+      id: ceremony.id,
+      openedAt: START,
+    });
+    expect(await listed()).toHaveLength(1);
+    now = START;
+
+    await pass(DELAY - 1);
+    expect(await statusOf(ceremony.id)).toMatchObject({ phase: 'waiting', leftMs: 1n });
+    await expect(ripe(ceremony.id, 'replaceDevice')).rejects.toEqual(code('CeremonyWaits'));
+    await pass(1);
+    expect(await statusOf(ceremony.id)).toMatchObject({ phase: 'ripe', leftMs: BigInt(RIPE_MS) });
+    expect(await ripe(ceremony.id, 'replaceDevice')).toEqual(act.kind === 'open' ? act.purpose : null);
+    await expect(ripe(ceremony.id, 'replaceKit')).rejects.toEqual(code('SessionUnknown'));
+    expect(await eventsOf()).toEqual([
+      ['opened', 'words'],
+      ['ripe', null],
+    ]);
+  });
+
+  test('waits as long as the policy said when it began', async () => {
+    await born({ delay: DAY });
+    const { ceremony } = await byWords(stranger, device, opening(newDeviceKeys()));
+    await pass(DAY);
+    expect(await statusOf(ceremony.id)).toMatchObject({ phase: 'ripe' });
+  });
+
+  test('attack-22: gets nothing at once, and nothing after the delay once the owner has contested', async () => {
+    await born();
+    const { ceremony } = await byWords(stranger, device, opening(newDeviceKeys()));
+    await expect(ripe(ceremony.id, 'replaceDevice')).rejects.toEqual(code('CeremonyWaits'));
+    await byDevice(client, device, saying(ceremony, 'contest', now));
+    await pass(DELAY + DAY);
+    expect(await statusOf(ceremony.id)).toMatchObject({ phase: 'contested' });
+    await expect(ripe(ceremony.id, 'replaceDevice')).rejects.toEqual(code('CeremonyWaits'));
+  });
+
+  test('is told the same of a wallet that is not here, of a bad signature, and of a ceremony that never was', async () => {
+    await born();
+    const { device: other } = await newDevice(running);
+    const nobody = { recoveryHost: (await newDevice(running)).device.host };
+    await expect(byWords(stranger, nobody, opening(newDeviceKeys()))).rejects.toEqual(code('SessionUnknown'));
+    // Another's wallet, named; another's ceremony.
+    await expect(byWords(stranger, device, opening(newDeviceKeys(), other.keys.wallet))).rejects.toEqual(
+      code('SessionUnknown'),
+    );
+    const { ceremony } = await byWords(stranger, other, opening(newDeviceKeys()));
+    for (const says of ['approve', 'contest'] as const)
+      await expect(byWords(stranger, device, saying(ceremony, says, now))).rejects.toEqual(
+        code('SessionUnknown'),
+      );
+    await expect(statusOf(systemRandom(32))).rejects.toEqual(code('SessionUnknown'));
+    await expect(
+      byWords(stranger, nobody, { kind: 'freeze', network: 'regtest', random: systemRandom(16) }),
+    ).rejects.toEqual(code('SessionUnknown'));
+
+    // A bad signature is one answer, whether the key has a wallet here or not.
+    for (const words of [device, nobody]) {
+      const good = decode(wordsAct, await signedByWords(words, opening(newDeviceKeys())));
+      const message = encode(wordsAct, { ...good, signature: systemRandom(64) });
+      await expect(stranger.ask({ kind: 'actByWords', message }, 'ceremony')).rejects.toMatchObject({
+        code: 'Unauthorised',
+        detail: 'words',
+      });
+    }
+    await expect(
+      byWords(stranger, device, { ...opening(newDeviceKeys()), network: 'mainnet' } as never),
+    ).rejects.toEqual(code('WrongNetwork'));
+    expect(await listed()).toEqual([]);
+  });
+
+  test('may not begin what takes the device, and the device not what takes the words', async () => {
+    await born();
+    await expect(byWords(stranger, device, opening(newKitKeys()))).rejects.toEqual(code('Unauthorised'));
+    await expect(byDevice(client, device, opening(newDeviceKeys()))).rejects.toEqual(code('Unauthorised'));
+    await expect(
+      byWords(
+        stranger,
+        device,
+        opening({ kind: 'loosenPolicy', document: encodePolicy({ ...policyOf(), version: 2, windows: [] }) }),
+      ),
+    ).rejects.toEqual(code('Unauthorised'));
+  });
+
+  test('is held to a few ceremonies at a time, a few a day, and to the rate of its address', async () => {
+    await born({}, { strangers: { burst: 200, perMinute: 1 } });
+    const begin = async () => (await byWords(stranger, device, opening(newDeviceKeys()))).ceremony;
+    const first = [await begin(), await begin(), await begin()];
+    await expect(begin()).rejects.toEqual(code('RateLimited'));
+    for (const each of first) await byWords(stranger, device, saying(each, 'contest', ++now));
+    await begin();
+    // And the address pays: an enrolled device that brings the words of others too.
+    await expect(begin()).rejects.toMatchObject({ code: 'RateLimited' });
+    await expect(byWords(client, device, opening(newDeviceKeys()))).rejects.toEqual(code('RateLimited'));
+  });
+
+  test('finds the youngest wallet of its words, and each that it names', async () => {
+    await born();
+    const { store } = running.cosigner;
+    const { device: other } = await newDevice(running);
+    // The words of the first wallet are put down for the other: an index, which the certified keys do not bear out.
+    await store.withWallet(other.keys.wallet, (tx) => tx.replaceRecovery(device.keys.hostKeys[2]));
+    await expect(byWords(stranger, device, opening(newDeviceKeys(), other.keys.wallet))).rejects.toEqual(
+      code('SessionUnknown'),
+    );
+    const { ceremony } = await byWords(stranger, device, opening(newDeviceKeys(), device.keys.wallet));
+    expect((await listed())[0]).toMatchObject({ id: ceremony.id });
+  });
+
+  test('freezes at once, whatever the limits, and no copy of the order freezes what two have thawed', async () => {
+    await born({}, { decisions: { most: 1, inMs: DAY } });
+    await ask('signed');
+    const order = { kind: 'freeze', network: 'regtest', random: systemRandom(16) } as const;
+    await byWords(stranger, device, order, 'frozen');
+    await byWords(stranger, device, order, 'frozen');
+    expect((await client.hello()).policyVersion).toBe(2);
+    now += DAY;
+    await restart();
+    expect(await ask('refused')).toMatchObject({ verdict: { rule: 'frozen' } });
+
+    const frozen = { ...policyOf(), version: 2, frozen: true };
+    await changeTo(frozen, { ...policyOf(), version: 3 }, true);
+    await ask('signed');
+    await expect(byWords(stranger, device, order, 'frozen')).rejects.toEqual(code('Unauthorised'));
+    await ask('signed');
+    await byWords(stranger, device, { ...order, random: systemRandom(16) }, 'frozen');
+    await ask('refused');
+  });
+});
+
+/** The device's next version, with the words beside it or the statement of a ceremony. */
+async function changeTo(
+  previous: Policy,
+  next: Policy,
+  words: boolean,
+  ceremony: { id: Uint8Array<ArrayBuffer>; signature: Uint8Array<ArrayBuffer> } | null = null,
+) {
+  const signer = await load();
+  const hash = policyChangeHash(device.keys.wallet, previous, next);
+  const sign = (key: TestDevice['share']) => Uint8Array.from(signer.schnorrSign(key, hash, systemRandom(32)));
+  const signed = encode(signedPolicy, {
+    document: encodePolicy(next),
+    epoch: 0,
+    device: sign(device.share),
+    recovery: words ? sign(device.recoveryHost) : null,
+    freeze: null,
+    ceremony,
+  });
+  return client.ask({ kind: 'changePolicy', signed }, 'done');
+}
+
+describe('a contest', () => {
+  test('stops the device’s signing until two agree', async () => {
+    await born();
+    await ask('signed');
+    const ceremony = await byDevice(client, device, opening(newKitKeys()));
+    await ask('signed');
+    await byWords(stranger, device, saying(ceremony, 'contest', now));
+    expect(await ask('refused')).toMatchObject({ verdict: { rule: 'contested' } });
+    await restart();
+    expect(await ask('refused')).toMatchObject({ verdict: { rule: 'contested' } });
+    // The device withdraws what it had asked for: two are against it.
+    await byDevice(client, device, saying(ceremony, 'contest', now));
+    expect(await statusOf(ceremony.id)).toMatchObject({ phase: 'void', leftMs: 0n });
+    await ask('signed');
+    expect(await eventsOf()).toEqual([
+      ['opened', 'device'],
+      ['contested', 'words'],
+      ['contested', 'device'],
+      ['void', null],
+    ]);
+  });
+
+  test('that nobody settles goes as the words would have it, after 30 days', async () => {
+    await born();
+    const ceremony = await byDevice(client, device, opening(newKitKeys()));
+    await byWords(stranger, device, saying(ceremony, 'contest', now));
+    await pass(CONTEST_MS - 1);
+    await ask('refused');
+    await pass(1);
+    expect(await statusOf(ceremony.id)).toMatchObject({ phase: 'void' });
+    await ask('signed');
+
+    const other = (await byWords(stranger, device, opening(newDeviceKeys()))).ceremony;
+    await byDevice(client, device, saying(other, 'contest', now));
+    await pass(CONTEST_MS);
+    expect(await statusOf(other.id)).toMatchObject({ phase: 'ripe' });
+  });
+
+  test('of one that has ended is told so, and of one that is another’s nothing', async () => {
+    await born();
+    const ceremony = await byDevice(client, device, opening(newKitKeys()));
+    await byDevice(client, device, saying(ceremony, 'contest', now));
+    await expect(byDevice(client, device, saying(ceremony, 'approve', now + 1))).rejects.toEqual(
+      code('CeremonyEnded'),
+    );
+    const other = await newDevice(running);
+    await expect(byDevice(other.client, other.device, saying(ceremony, 'contest', now))).rejects.toEqual(
+      code('SessionUnknown'),
+    );
+  });
+});
+
+describe('two at once', () => {
+  test('device and words allow at once, and what is ripe is listed with its events', async () => {
+    await born();
+    const ceremony = await byDevice(client, device, opening(newKitKeys()));
+    await byWords(stranger, device, saying(ceremony, 'approve', now));
+    expect(await statusOf(ceremony.id)).toMatchObject({ phase: 'ripe', approvals: ['device', 'words'] });
+    expect(await ripe(ceremony.id, 'replaceKit')).toMatchObject({ kind: 'replaceKit' });
+    await pass(RIPE_MS);
+    expect(await statusOf(ceremony.id)).toMatchObject({ phase: 'void' });
+  });
+
+  test('a proof of the device holds on its own connection only, and by its share only', async () => {
+    await born();
+    const act = opening(newKitKeys());
+    const again = await Client.connect(addressOf(running), device.noise);
+    const elsewhere = { transport: again.transport, ask: client.ask.bind(client) } as unknown as Client;
+    await expect(byDevice(elsewhere, device, act)).rejects.toEqual(code('Unauthorised'));
+    await expect(byDevice(client, { share: device.recoveryShare }, act)).rejects.toEqual(
+      code('Unauthorised'),
+    );
+    await expect(byDevice(stranger, device, act)).rejects.toEqual(code('NotEnrolled'));
+    await expect(
+      byDevice(client, device, { kind: 'freeze', network: 'regtest', random: systemRandom(16) }),
+    ).rejects.toEqual(code('Unauthorised'));
+    expect(await listed()).toEqual([]);
+  });
+});
+
+describe('the policy', () => {
+  const loose = { ...policyOf(), version: 2, windows: [] };
+  const asked = () => opening({ kind: 'loosenPolicy', document: encodePolicy(loose) });
+
+  test('is loosened by the device alone once its ceremony has waited, by the cosigner’s own statement', async () => {
+    await born();
+    const { id } = await byDevice(client, device, asked());
+    const statementNow = async () =>
+      (await listed()).find((each) => String(each.id) === String(id))!.statement;
+    expect(await statementNow()).toBeNull();
+    await pass(DELAY);
+    const signature = (await statementNow())!;
+    expect(signature).toHaveLength(64);
+    // Of a stranger's business it is not.
+    expect((await statusOf(id)).statement).toBeNull();
+    await expect(changeTo(policyOf(), { ...loose, feeRate: 1n }, false, { id, signature })).rejects.toEqual(
+      code('Unauthorised'),
+    );
+    await changeTo(policyOf(), loose, false, { id, signature });
+    expect((await client.hello()).policyVersion).toBe(2);
+    expect(await statusOf(id)).toMatchObject({ phase: 'done' });
+    // All of it is verified again, from the store.
+    await restart();
+    await ask('signed', 900_000n);
+    expect((await client.hello()).policyVersion).toBe(2);
+  });
+
+  test('is not loosened by a statement whose ceremony was contested after it was given', async () => {
+    await born();
+    const { id } = await byDevice(client, device, asked());
+    await pass(DELAY);
+    const statement = (await listed())[0]!.statement!;
+    await byWords(stranger, device, saying({ id }, 'contest', now));
+    await expect(changeTo(policyOf(), loose, false, { id, signature: statement })).rejects.toEqual(
+      code('CeremonyWaits'),
+    );
+  });
+
+  test('asked for must be the next version, allow more, and name a contact that can be told', async () => {
+    await born();
+    const ask_ = (change: Partial<Policy>) =>
+      byDevice(
+        client,
+        device,
+        opening({ kind: 'loosenPolicy', document: encodePolicy({ ...loose, ...change }) }),
+      );
+    await expect(ask_({ version: 3 })).rejects.toEqual(code('WrongVersion'));
+    await expect(ask_({ windows: policyOf().windows })).rejects.toEqual(code('BadEncoding'));
+    await expect(ask_({ contact: 'mailto:me@example.org' })).rejects.toEqual(code('ContactUnavailable'));
+    expect(await listed()).toEqual([]);
+  });
+
+  test('of a wallet that is born names no contact that cannot be told', async () => {
+    running = await startCosigner({ folder, clock });
+    for (const contact of ['mailto:me@example.org', 'https://example.org/hook'])
+      await expect(newDevice(running, policyOf({ contact }))).rejects.toEqual(code('ContactUnavailable'));
+  });
+});
+
+describe('clocks and stores', () => {
+  test('a restart a week later, or a clock that jumped, brings no ceremony nearer than one step', async () => {
+    await born();
+    const { ceremony } = await byWords(stranger, device, opening(newDeviceKeys()));
+    now += DELAY * 2;
+    await restart();
+    await lookAtAll(running.cosigner);
+    expect(await statusOf(ceremony.id)).toMatchObject({
+      phase: 'waiting',
+      leftMs: BigInt(DELAY - STEP_MAX_MS),
+    });
+    // Back again by a day, and on: what was counted stays, nothing counts twice.
+    now -= DAY;
+    await lookAtAll(running.cosigner);
+    expect(await statusOf(ceremony.id)).toMatchObject({ leftMs: BigInt(DELAY - STEP_MAX_MS) });
+  });
+
+  test('after a loss all waits anew, a contest that is known still stands, and what was ripe is not', async () => {
+    await born();
+    const { ceremony } = await byWords(stranger, device, opening(newDeviceKeys()));
+    await pass(DELAY);
+    const contested = await byDevice(client, device, opening(newKitKeys()));
+    await byWords(stranger, device, saying(contested, 'contest', now));
+    await running.cosigner.store.declareLoss(systemRandom(16), now);
+    await lookAtAll(running.cosigner);
+    expect(await statusOf(ceremony.id)).toMatchObject({ phase: 'waiting', leftMs: BigInt(DELAY) });
+    await expect(ripe(ceremony.id, 'replaceDevice')).rejects.toEqual(code('CeremonyWaits'));
+    expect(await statusOf(contested.id)).toMatchObject({ phase: 'contested' });
+    await pass(DELAY - 1);
+    expect(await statusOf(ceremony.id)).toMatchObject({ phase: 'waiting', leftMs: 1n });
+  });
+
+  test('whoever writes to the database makes no ceremony ripe, nor that of another wallet their own', async () => {
+    await born();
+    const { ceremony } = await byWords(stranger, device, opening(newDeviceKeys()));
+    const other = await newDevice(running);
+    const theirs = await byDevice(other.client, other.device, opening(newKitKeys()));
+    await byWords(stranger, other.device, saying(theirs, 'approve', now));
+    await running.stop();
+    const db = new DatabaseSync(join(folder, 'cosigner.sqlite'));
+    const body = db
+      .prepare("SELECT body FROM record WHERE kind = 'ceremony' AND key = ?")
+      .get(theirs.id)!.body;
+    db.prepare("UPDATE record SET body = ? WHERE kind = 'ceremony' AND key = ?").run(
+      body as Uint8Array,
+      ceremony.id,
+    );
+    db.close();
+    running = await startCosigner({ folder, clock });
+    stranger = await Client.connect(addressOf(running), await generateNoiseKeyPair());
+    await expect(ripe(ceremony.id, 'replaceDevice')).rejects.toEqual(code('Internal'));
+    await expect(statusOf(ceremony.id)).rejects.toEqual(code('Internal'));
+    // And nobody else's time stands still for it.
+    await lookAtAll(running.cosigner);
+    expect(running.logLines.some((line) => line.includes('ceremonies not looked at'))).toBe(true);
+  });
+});
+
+test('the device of the wallet hears that something happened, and no other', async () => {
+  await born();
+  const other = await newDevice(running);
+  await byWords(stranger, device, opening(newDeviceKeys()));
+  await client.hello();
+  await other.client.hello();
+  await stranger.hello();
+  expect(client.notices).toContainEqual({ kind: 'ceremony' });
+  expect(other.client.notices).toEqual([]);
+  expect(stranger.notices).toEqual([]);
+});
