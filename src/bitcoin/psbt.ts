@@ -17,6 +17,7 @@ import {
   type Transaction,
   type TxOutput,
   txidOf,
+  txidOfBare,
   vsizeOf,
   writeOutput,
 } from './transaction.ts';
@@ -86,8 +87,13 @@ const IN_TAP_INTERNAL_KEY = 0x17;
 const OUT_TAP_INTERNAL_KEY = 0x05;
 const OUT_TAP_DERIVATION = 0x07;
 
-/** The fields of one map by the hex of their whole key. */
+/** The fields of one map by their whole key, a character a byte. */
 type FieldMap = Map<string, { type: number; keyData: Uint8Array; value: Uint8Array }>;
+
+/** Longer keys than any known field has are spelt longer too, so that none is taken for another. */
+function fieldName(key: Uint8Array): string {
+  return key.length <= 128 ? String.fromCharCode(...key) : hex.encode(key);
+}
 
 class FieldReader {
   readonly #r: WireReader;
@@ -108,7 +114,7 @@ class FieldReader {
       const type = key[0]!;
       const keyData = key.subarray(1);
       checkField(kind, type, keyData, value);
-      const id = hex.encode(key);
+      const id = fieldName(key);
       ensure(!fields.has(id), 'BadEncoding', { detail: 'duplicate key' });
       fields.set(id, { type, keyData, value });
     }
@@ -116,13 +122,13 @@ class FieldReader {
 }
 
 function single(fields: FieldMap, type: number): Uint8Array | undefined {
-  return fields.get(hex.encode(Uint8Array.of(type)))?.value;
+  return fields.get(String.fromCharCode(type))?.value;
 }
 
 function tapPathOf(fields: FieldMap, keyType: number, derivationType: number): TapPath | null {
   const internalKey = single(fields, keyType);
   if (internalKey === undefined) return null;
-  const value = fields.get(hex.encode(Uint8Array.of(derivationType, ...internalKey)))?.value;
+  const value = fields.get(String.fromCharCode(derivationType, ...internalKey))?.value;
   if (value === undefined) return null;
   return { internalKey, ...readTaprootKeyPath(value) };
 }
@@ -161,7 +167,7 @@ function readUnsigned(bytes: Uint8Array): Transaction {
 
 function readPsbt(bytes: Uint8Array): { tx: Transaction; parsed: ParsedPsbt } {
   const r = new WireReader(bytes);
-  ensure(hex.encode(r.take(MAGIC.length)) === hex.encode(MAGIC), 'BadEncoding', { detail: 'magic' });
+  ensure(String(r.take(MAGIC.length)) === String(MAGIC), 'BadEncoding', { detail: 'magic' });
   const reader = new FieldReader(r);
   const unsigned = single(reader.map('global'), UNSIGNED_TX);
   ensure(unsigned !== undefined, 'BadEncoding', { detail: 'no unsigned transaction' });
@@ -184,7 +190,8 @@ function readPsbt(bytes: Uint8Array): { tx: Transaction; parsed: ParsedPsbt } {
   const spent = new Set(inputs.map(({ outpoint }) => outpointText(outpoint)));
   ensure(spent.size === inputs.length, 'BadEncoding', { detail: 'an input twice' });
   const { version, locktime } = tx;
-  return { tx, parsed: { version, locktime, inputs, outputs, txid: txidOf(tx) } };
+  // What was read strictly is what would be written.
+  return { tx, parsed: { version, locktime, inputs, outputs, txid: txidOfBare(unsigned) } };
 }
 
 function read(bytes: Uint8Array): { tx: Transaction; parsed: ParsedPsbt } {

@@ -118,7 +118,12 @@ export function encodeTransaction(tx: Transaction, form: 'full' | 'bare' = 'full
 
 /** 32 bytes in the order that is displayed, so that its hex is the txid people see. */
 export function txidOf(tx: Transaction): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(sha256(sha256(encodeTransaction(tx, 'bare')))).reverse();
+  return txidOfBare(encodeTransaction(tx, 'bare'));
+}
+
+/** The same of a transaction that is encoded without witnesses. */
+export function txidOfBare(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(sha256(sha256(bytes))).reverse();
 }
 
 /** Weight units (BIP-141). */

@@ -4,14 +4,14 @@
  */
 import { ensure } from '../protocol/errors.ts';
 
+const TRUNCATED = { detail: 'truncated' };
+
 export class WireReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #at = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get left(): number {
@@ -19,22 +19,31 @@ export class WireReader {
   }
 
   #advance(length: number): number {
-    ensure(length <= this.left, 'BadEncoding', { detail: 'truncated' });
+    ensure(length <= this.left, 'BadEncoding', TRUNCATED);
     const at = this.#at;
     this.#at += length;
     return at;
   }
 
+  /** Byte by byte: a view of its own for every few bytes would cost more than what is read. */
+  #uint(size: 1 | 2 | 4): number {
+    const end = this.#advance(size) + size;
+    let value = 0;
+    for (let i = end - 1; i >= end - size; i--) value = value * 256 + this.#bytes[i]!;
+    return value;
+  }
+
   u8(): number {
-    return this.#view.getUint8(this.#advance(1));
+    return this.#uint(1);
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#advance(4), true);
+    return this.#uint(4);
   }
 
   u64(): bigint {
-    return this.#view.getBigUint64(this.#advance(8), true);
+    const low = this.#uint(4);
+    return (BigInt(this.#uint(4)) << 32n) | BigInt(low);
   }
 
   /** A length or a count; more than 2^32 - 1 cannot fit any message here. */
@@ -42,7 +51,7 @@ export class WireReader {
     const first = this.u8();
     if (first < 0xfd) return first;
     ensure(first !== 0xff, 'BadEncoding', { detail: 'compact size' });
-    const value = first === 0xfd ? this.#view.getUint16(this.#advance(2), true) : this.u32();
+    const value = this.#uint(first === 0xfd ? 2 : 4);
     ensure(value >= (first === 0xfd ? 0xfd : 0x1_0000), 'BadEncoding', { detail: 'compact size' });
     return value;
   }
@@ -50,7 +59,7 @@ export class WireReader {
   /** A count of items that take at least `size` bytes each. */
   count(size: number): number {
     const count = this.compactSize();
-    ensure(count * size <= this.left, 'BadEncoding', { detail: 'truncated' });
+    ensure(count * size <= this.left, 'BadEncoding', TRUNCATED);
     return count;
   }
 
@@ -71,7 +80,6 @@ export class WireReader {
 
 export class WireWriter {
   #bytes = new Uint8Array(256);
-  #view = new DataView(this.#bytes.buffer);
   #length = 0;
 
   /** Where the next bytes go. May replace the buffer, so it is called before the buffer is named. */
@@ -82,37 +90,31 @@ export class WireWriter {
       const larger = new Uint8Array(Math.max(this.#length, 2 * this.#bytes.length));
       larger.set(this.#bytes.subarray(0, at));
       this.#bytes = larger;
-      this.#view = new DataView(larger.buffer);
     }
     return at;
   }
 
-  u8(value: number): this {
-    const at = this.#reserve(1);
-    this.#view.setUint8(at, value);
+  #uint(value: number, size: 1 | 2 | 4): this {
+    const at = this.#reserve(size);
+    for (let i = 0; i < size; i++) this.#bytes[at + i] = value >>> (8 * i);
     return this;
+  }
+
+  u8(value: number): this {
+    return this.#uint(value, 1);
   }
 
   u32(value: number): this {
-    const at = this.#reserve(4);
-    this.#view.setUint32(at, value, true);
-    return this;
+    return this.#uint(value, 4);
   }
 
   u64(value: bigint): this {
-    const at = this.#reserve(8);
-    this.#view.setBigUint64(at, value, true);
-    return this;
+    return this.u32(Number(value & 0xffff_ffffn)).u32(Number((value >> 32n) & 0xffff_ffffn));
   }
 
   compactSize(value: number): this {
     if (value < 0xfd) return this.u8(value);
-    if (value <= 0xffff) {
-      this.u8(0xfd);
-      const at = this.#reserve(2);
-      this.#view.setUint16(at, value, true);
-      return this;
-    }
+    if (value <= 0xffff) return this.u8(0xfd).#uint(value, 2);
     return this.u8(0xfe).u32(value);
   }
 

@@ -27,7 +27,7 @@ import { isContested } from './ceremonies.ts';
 import type { Cosigner } from './cosigner.ts';
 import { defer, holdOf } from './holds.ts';
 import { appendReceipt, decisionTime, limitDecisions, limitRefusals } from './receipts.ts';
-import type { Bytes, WalletRecord, WalletView } from './store.ts';
+import type { Bytes, WalletRecord, WalletTx, WalletView } from './store.ts';
 import { raiseUnseen, unseenTotal } from './unseen.ts';
 import type { Wallet } from './wallet.ts';
 
@@ -41,8 +41,8 @@ interface Reading {
 export type Authorised =
   /** There is an answer already, or none to be had: refused, or stored for this very request. */
   | { kind: 'settled'; answer: Answer }
-  /** Ledger, reserves and receipt are durable: sign now, or never. */
-  | { kind: 'sign'; inputs: InputToSign[]; digest: Bytes; receipt: Receipt };
+  /** Ledger, reserves and receipt are in the transaction: once it is durable, sign or never. */
+  | { kind: 'sign'; inputs: InputToSign[]; digest: Bytes; receipt: Receipt; sealed: Bytes };
 
 /** What would be decided, with nothing written. */
 export async function evaluate(cosigner: Cosigner, id: Bytes, psbt: Bytes): Promise<Answer> {
@@ -57,18 +57,22 @@ export async function evaluate(cosigner: Cosigner, id: Bytes, psbt: Bytes): Prom
 }
 
 /**
- * Decides a signing request whose proof has been checked. `AttemptBurned`: this very request was let through once and its
- * answer is lost. `AttemptReused`: its commitments belong to another. `NotEnrolled` if
- * `deviceKey` is not the wallet's any more. `EpochStale`, `RateLimited`, and what reading the PSBT throws.
+ * Decides, in its transaction, a signing request whose proof has been checked. `AttemptBurned`: this very request was let
+ * through once and its answer is lost. `AttemptReused`: its commitments belong to another. `EpochStale`,
+ * `RateLimited`, and what reading the PSBT throws.
  */
 export async function authorise(
   cosigner: Cosigner,
-  { record, wallet, deviceKey }: { record: WalletRecord; wallet: Wallet; deviceKey: Bytes },
+  tx: WalletTx,
+  wallet: Wallet,
   request: Bytes,
   asked: SignBody,
 ): Promise<Authorised> {
-  const { store, policies, metrics } = cosigner;
-  const { inputs, summary, digest } = readPsbt(cosigner, wallet, record, asked.psbt);
+  const { policies, metrics } = cosigner;
+  ensure(tx.wallet.epoch === asked.epoch, 'EpochStale');
+  // What was answered on a ledger that is lost cannot be looked up: no answer is better than a second one.
+  ensure(equalVar(tx.wallet.ledger, asked.ledger), 'AttemptBurned', { detail: 'ledger' });
+  const { inputs, summary, digest } = readPsbt(cosigner, wallet, tx.wallet, asked.psbt);
   ensure(asked.commitments.length === inputs.length, 'BadEncoding', {
     detail: 'one commitment pair an input',
   });
@@ -78,44 +82,38 @@ export async function authorise(
   });
   checkCommitments(cosigner.signer, asked.commitments);
 
-  return store.withWallet(record.id, async (tx) => {
-    ensure(equalVar(tx.wallet.deviceKey, deviceKey), 'NotEnrolled', { detail: 'another device' });
-    ensure(tx.wallet.epoch === asked.epoch, 'EpochStale');
-    // What was answered on a ledger that is lost cannot be looked up: no answer is better than a second one.
-    ensure(equalVar(tx.wallet.ledger, asked.ledger), 'AttemptBurned', { detail: 'ledger' });
-    const before = await tx.attempt(request);
-    if (before !== null) {
-      ensure(before.answer !== null, 'AttemptBurned');
-      return { kind: 'settled', answer: decode(answer, before.answer) };
-    }
-    ensure(!(await tx.commitmentsUsed(commitments)), 'AttemptReused');
+  const before = await tx.attempt(request);
+  if (before !== null) {
+    ensure(before.answer !== null, 'AttemptBurned');
+    return { kind: 'settled', answer: decode(answer, before.answer) };
+  }
+  ensure(!(await tx.commitmentsUsed(commitments)), 'AttemptReused');
 
-    const at = await decisionTime(cosigner, tx);
-    await limitDecisions(cosigner, tx, at);
-    const policy = await policies.inForce(cosigner, tx, wallet);
-    const { verdict, raises, charge, loss } = await judge(cosigner, tx, policy, summary, at);
-    const spend = Uint8Array.from(summary.spend);
-    const policyVersion = policy.version;
-    metrics.count('hoarfrost_decisions_total', { verdict: verdict.kind });
-    if (verdict.kind !== 'signs') await limitRefusals(cosigner, tx, at);
-    if (verdict.kind === 'refuses') {
-      const receipt = await appendReceipt(cosigner, tx, { spend, policyVersion, charge: 0n, verdict, at });
-      return { kind: 'settled', answer: { kind: 'refused', digest, verdict, receipt } };
-    }
-    if (verdict.kind === 'waits') {
-      const { until } = verdict;
-      return {
-        kind: 'settled',
-        answer: await defer(cosigner, tx, { spend, loss, policyVersion, until, at }),
-      };
-    }
-    await tx.insertAttempt({ request, commitments, spend, at });
-    for (const { outpoint, reserve } of raises) await tx.setReserve(outpoint, reserve);
-    await raiseUnseen(tx, raises);
-    if (charge > 0n) await tx.charge(charge, at);
-    const receipt = await appendReceipt(cosigner, tx, { spend, policyVersion, charge, verdict, at });
-    return { kind: 'sign', inputs, digest, receipt };
-  });
+  const at = await decisionTime(cosigner, tx);
+  await limitDecisions(cosigner, tx, at);
+  const policy = await policies.inForce(cosigner, tx, wallet);
+  const { verdict, raises, charge, loss } = await judge(cosigner, tx, policy, summary, at);
+  const spend = Uint8Array.from(summary.spend);
+  const policyVersion = policy.version;
+  metrics.count('hoarfrost_decisions_total', { verdict: verdict.kind });
+  if (verdict.kind !== 'signs') await limitRefusals(cosigner, tx, at);
+  if (verdict.kind === 'refuses') {
+    const receipt = await appendReceipt(cosigner, tx, { spend, policyVersion, charge: 0n, verdict, at });
+    return { kind: 'settled', answer: { kind: 'refused', digest, verdict, receipt } };
+  }
+  if (verdict.kind === 'waits') {
+    const { until } = verdict;
+    return {
+      kind: 'settled',
+      answer: await defer(cosigner, tx, { spend, loss, policyVersion, until, at }),
+    };
+  }
+  await tx.insertAttempt({ request, commitments, spend, at });
+  for (const { outpoint, reserve } of raises) await tx.setReserve(outpoint, reserve);
+  await raiseUnseen(tx, raises);
+  if (charge > 0n) await tx.charge(charge, at);
+  const receipt = await appendReceipt(cosigner, tx, { spend, policyVersion, charge, verdict, at });
+  return { kind: 'sign', inputs, digest, receipt, sealed: await tx.sealedShare() };
 }
 
 export async function policyInForce(cosigner: Cosigner, id: Bytes): Promise<Answer> {

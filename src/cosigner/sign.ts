@@ -32,38 +32,33 @@ export async function sign(
   { body, proof }: Extract<Request, { kind: 'sign' }>,
 ): Promise<Answer> {
   const { store, wallets, signer, random } = cosigner;
-  const { record, wallet, sealed } = await store.viewWallet(id, async (view) => {
-    ensure(equalVar(view.wallet.deviceKey, deviceKey), 'NotEnrolled', { detail: 'another device' });
-    return {
-      record: view.wallet,
-      wallet: await wallets.read(cosigner, view),
-      sealed: await view.sealedShare(),
-    };
-  });
-  const proved = signProofHash(handshakeHash, body);
-  const provedIn = (epoch: Epoch) => signer.schnorrVerify(deviceShareKey(epoch), proved, proof);
-  if (!provedIn(wallet.epoch)) {
-    // Who proves a share of before is only left behind.
-    ensure(!wallet.epochs.some(provedIn), 'EpochStale');
-    throw new HoarfrostError('Unauthorised', { detail: 'proof' });
-  }
-
-  const asked = decode(signBody, body);
-  ensure(asked.epoch === record.epoch, 'EpochStale');
-
   const request = signRequestHash(body);
-  const authorised = await authorise(cosigner, { record, wallet, deviceKey }, request, asked);
+  const proved = signProofHash(handshakeHash, body);
+  // One transaction from the proof to the receipt: it sees one wallet, and costs one look at it.
+  const authorised = await store.withWallet(id, async (tx) => {
+    ensure(equalVar(tx.wallet.deviceKey, deviceKey), 'NotEnrolled', { detail: 'another device' });
+    const wallet = await wallets.read(cosigner, tx);
+    const provedIn = (epoch: Epoch) => signer.schnorrVerify(deviceShareKey(epoch), proved, proof);
+    if (!provedIn(wallet.epoch)) {
+      // Who proves a share of before is only left behind.
+      ensure(!wallet.epochs.some(provedIn), 'EpochStale');
+      throw new HoarfrostError('Unauthorised', { detail: 'proof' });
+    }
+    const asked = decode(signBody, body);
+    return { ...(await authorise(cosigner, tx, wallet, request, asked)), wallet, asked };
+  });
   if (authorised.kind === 'settled') return authorised.answer;
 
-  const { inputs, digest, receipt } = authorised;
+  const { wallet, asked, inputs, digest, receipt, sealed } = authorised;
+  const epoch = asked.epoch;
   const attempt = {
     groupKey: wallet.keys.groupKey,
     handshakeHash,
     attempt: asked.attempt,
-    epoch: record.epoch,
+    epoch,
   };
   const peer = { id: 1, commitments: asked.commitments } as const;
-  const share = await openShare(cosigner, id, record.epoch, sealed);
+  const share = await openShare(cosigner, id, epoch, sealed);
   let signed: Answer;
   try {
     const { commitments, shares } = answerAll(signer, 2, share, attempt, inputs, peer, random);
@@ -78,7 +73,7 @@ export async function sign(
     share.wipe();
   }
   await store.withWallet(id, async (tx) => {
-    ensure(tx.wallet.epoch === record.epoch, 'EpochStale');
+    ensure(tx.wallet.epoch === epoch, 'EpochStale');
     await tx.storeAnswer(request, encode(answer, signed));
   });
   return signed;
