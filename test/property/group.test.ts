@@ -120,6 +120,8 @@ describe.each(BUILDS)('group, %s build', (_, load) => {
         c.baseMultiply!(r, scalars);
         same(getLane(r, 0), times(x));
         same(getLane(r, 1), times(x));
+        c.baseMultiplyVar!(r, scalars);
+        same(getLane(r, 0), times(x));
         c.baseMultiplyPair!(r, scalars, scalars + 40);
         same(getLane(r, 0), times(x));
         same(getLane(r, 1), times(y));
@@ -145,9 +147,15 @@ describe.each(BUILDS)('group, %s build', (_, load) => {
       w.setScalar(scalars + 40 * i, k);
       setAffine(points + 80 * i, times(x));
     });
-    if (g !== undefined) w.setScalar(t, g);
-    const finite = c.multiplyVar!(r, g === undefined ? 0 : t, scalars, points, terms.length);
     const want = times(terms.reduce((sum, [k, x]) => sum + k * x, g ?? 0n));
+    if (g !== undefined) {
+      w.setScalar(t, g);
+      c.linearVar!(r, t, scalars, points, terms.length);
+      same(getLane(r, 0), want);
+      same(getLane(r, 1), want);
+      return;
+    }
+    const finite = c.multiplyVar!(r, scalars, points, terms.length);
     expect(finite).toBe(want.is0() ? 0 : 1);
     if (!finite) return;
     c.jacobianToAffine!(q, r);
@@ -191,6 +199,87 @@ describe.each(BUILDS)('group, %s build', (_, load) => {
       ]);
       multiply(0n, [[0n, 5n]]);
     }
+  });
+
+  /** The equation of BIP-340 by noble, from bytes that need be no x of a point. */
+  const holds = (rx: bigint, s: bigint, e: bigint, px: bigint): boolean => {
+    if (rx >= P || px >= P) return false;
+    let key: Point;
+    try {
+      key = schnorr.utils.lift_x(px) as Point;
+    } catch {
+      return false;
+    }
+    const sum = times(s).subtract(mod(e, N) === 0n ? Point.ZERO : key.multiplyUnsafe(mod(e, N)));
+    if (sum.is0()) return false;
+    const { x, y } = sum.toAffine();
+    return x === rx && y % 2n === 0n;
+  };
+  const ask = (rx: bigint, s: bigint, e: bigint, px: bigint): boolean => {
+    w.setBytes(points, rx);
+    w.setBytes(points + 32, px);
+    w.setScalar(scalars, s);
+    w.setScalar(scalars + 40, e);
+    return c.holdsVar!(points, scalars, scalars + 40, points + 32) === 1;
+  };
+  /** The even-Y secret key of d, its x, and x of s*G - e*P; 1 where that is infinity. */
+  const equationOf = (s: bigint, e: bigint, d: bigint) => {
+    const even = times(d).toAffine().y % 2n === 0n ? d : N - d;
+    const sum = times(s - e * even);
+    return { even, px: times(d).toAffine().x, rx: sum.is0() ? 1n : sum.toAffine().x };
+  };
+
+  test('the equation of BIP-340 without a square root: true exactly where R has even y', () => {
+    let even = 0;
+    fc.assert(
+      fc.property(nonzero, nonzero, nonzero, nonzero, (s, e, d, other) => {
+        const { px, rx } = equationOf(s, e, d);
+        const want = holds(rx, s, e, px);
+        even += Number(want);
+        expect(ask(rx, s, e, px)).toBe(want);
+        for (const [a, b, f, g] of [
+          [mod(rx + 1n, P), s, e, px],
+          [rx, mod(s + other, N), e, px],
+          [rx, s, other, px],
+          [rx, s, N - e, px],
+          [rx, s, e, mod(px + 1n, P)],
+          [other, s, e, px],
+          [rx, s, e, other],
+          [rx + P < 2n ** 256n ? rx + P : P, s, e, px],
+          [rx, s, e, px + P < 2n ** 256n ? px + P : P],
+        ] as const) {
+          expect(ask(a, b, f, g)).toBe(holds(a, b, f, g));
+        }
+      }),
+      { numRuns: 40 },
+    );
+    expect(even).toBeGreaterThan(5);
+  });
+
+  test('the equation of BIP-340 where s*G and e*P are infinity, equal, opposite, or R is', () => {
+    let even = 0;
+    for (const d of [1n, 2n, 5n, 7n, LAMBDA, N - LAMBDA, 12345678901234567890n]) {
+      for (const [s, e] of [
+        [0n, 1n],
+        [0n, 0n],
+        [3n, 0n],
+        [0n, 77n],
+        [1n, 1n],
+        [15n, 17n],
+      ] as const) {
+        const { even: k, px, rx } = equationOf(s, e, d);
+        for (const [s2, e2, rx2] of [
+          [s, e, rx],
+          [mod(e * k, N), e, 1n], // R is infinity
+          [mod(-e * k, N), e, equationOf(mod(-e * k, N), e, d).rx], // s*G = -e*P
+        ] as const) {
+          const want = holds(rx2, s2, e2, px);
+          even += Number(want);
+          expect(ask(rx2, s2, e2, px)).toBe(want);
+        }
+      }
+    }
+    expect(even).toBeGreaterThan(20);
   });
 
   test('decoding agrees with noble, both parities', () => {

@@ -19,7 +19,7 @@ export interface Subject {
 interface Low {
   readonly memory: WebAssembly.Memory;
   inverse(result: number, value: number, lane: number): void;
-  multiplyVar(result: number, g: number, scalars: number, points: number, count: number): number;
+  multiplyVar(result: number, scalars: number, points: number, count: number): number;
   decodeVar(result: number, encoded: number): number;
   scFromBytes(result: number, bytes: number): number;
 }
@@ -158,7 +158,7 @@ export function subjects(signer: SignerModule, arithmetic: WebAssembly.Instance)
         memory.set(input, encoded);
         low.scFromBytes(scalarAt, encoded);
       },
-      run: times(() => low.multiplyVar(product, 0, scalarAt, affine, 1)),
+      run: times(() => low.multiplyVar(product, scalarAt, affine, 1)),
     },
     {
       name: 'control: k*G, and 1 % more when k is odd',

@@ -28,13 +28,18 @@ function teethBits(e: usize, block: u32, offset: u32): u32 {
   return bits;
 }
 
-/** Affine lanes (qx, qy): the entry of block `block` for bits0, of block `block + 11` for bits1, with their signs. */
-function lookup(qx: usize, qy: usize, block: u32, bits0: u32, bits1: u32): void {
+/**
+ * Affine lanes (qx, qy): the entry of block `block` for bits0, of block `block + 11` for bits1, with their signs. By its
+ * address when `variable`.
+ */
+function lookup(qx: usize, qy: usize, block: u32, bits0: u32, bits1: u32, variable: bool): void {
   // The top tooth is the sign: minus flips all lower teeth.
   const minus0 = <i32>(bits0 >> (COMB_TEETH - 1)) - 1;
   const minus1 = <i32>(bits1 >> (COMB_TEETH - 1)) - 1;
-  const index0 = i32x4.splat(<i32>((bits0 ^ minus0) & (ENTRIES - 1)));
-  const index1 = i32x4.splat(<i32>((bits1 ^ minus1) & (ENTRIES - 1)));
+  const place0 = <i32>((bits0 ^ minus0) & (ENTRIES - 1));
+  const place1 = <i32>((bits1 ^ minus1) & (ENTRIES - 1));
+  const index0 = i32x4.splat(place0);
+  const index1 = i32x4.splat(place1);
   let row = COMB + BLOCK_BYTES * block;
   let a0 = i32x4.splat(0);
   let a1 = a0;
@@ -46,21 +51,36 @@ function lookup(qx: usize, qy: usize, block: u32, bits0: u32, bits1: u32): void 
   let b2 = a0;
   let b3 = a0;
   let b4 = a0;
-  for (let j: i32 = 0; j < ENTRIES; j++) {
-    const at = i32x4.splat(j);
-    const m0 = i32x4.eq(at, index0);
-    const m1 = i32x4.eq(at, index1);
-    a0 = v128.or(a0, v128.and(v128.load(row), m0));
-    a1 = v128.or(a1, v128.and(v128.load(row, 16), m0));
-    a2 = v128.or(a2, v128.and(v128.load(row, 32), m0));
-    a3 = v128.or(a3, v128.and(v128.load(row, 48), m0));
-    a4 = v128.or(a4, v128.and(v128.load(row, 64), m0));
-    b0 = v128.or(b0, v128.and(v128.load(row, 11 * BLOCK_BYTES), m1));
-    b1 = v128.or(b1, v128.and(v128.load(row, 11 * BLOCK_BYTES + 16), m1));
-    b2 = v128.or(b2, v128.and(v128.load(row, 11 * BLOCK_BYTES + 32), m1));
-    b3 = v128.or(b3, v128.and(v128.load(row, 11 * BLOCK_BYTES + 48), m1));
-    b4 = v128.or(b4, v128.and(v128.load(row, 11 * BLOCK_BYTES + 64), m1));
-    row += 72;
+  if (variable) {
+    const row0 = row + 72 * <usize>place0;
+    const row1 = row + 11 * BLOCK_BYTES + 72 * <usize>place1;
+    a0 = v128.load(row0);
+    a1 = v128.load(row0, 16);
+    a2 = v128.load(row0, 32);
+    a3 = v128.load(row0, 48);
+    a4 = v128.load(row0, 64);
+    b0 = v128.load(row1);
+    b1 = v128.load(row1, 16);
+    b2 = v128.load(row1, 32);
+    b3 = v128.load(row1, 48);
+    b4 = v128.load(row1, 64);
+  } else {
+    for (let j: i32 = 0; j < ENTRIES; j++) {
+      const at = i32x4.splat(j);
+      const m0 = i32x4.eq(at, index0);
+      const m1 = i32x4.eq(at, index1);
+      a0 = v128.or(a0, v128.and(v128.load(row), m0));
+      a1 = v128.or(a1, v128.and(v128.load(row, 16), m0));
+      a2 = v128.or(a2, v128.and(v128.load(row, 32), m0));
+      a3 = v128.or(a3, v128.and(v128.load(row, 48), m0));
+      a4 = v128.or(a4, v128.and(v128.load(row, 64), m0));
+      b0 = v128.or(b0, v128.and(v128.load(row, 11 * BLOCK_BYTES), m1));
+      b1 = v128.or(b1, v128.and(v128.load(row, 11 * BLOCK_BYTES + 16), m1));
+      b2 = v128.or(b2, v128.and(v128.load(row, 11 * BLOCK_BYTES + 32), m1));
+      b3 = v128.or(b3, v128.and(v128.load(row, 11 * BLOCK_BYTES + 48), m1));
+      b4 = v128.or(b4, v128.and(v128.load(row, 11 * BLOCK_BYTES + 64), m1));
+      row += 72;
+    }
   }
   // An entry ends in the middle of its fifth vector.
   const half = i64x2(-1, 0);
@@ -157,7 +177,7 @@ function doubleSum(p: usize): void {
 }
 
 /** Two points whose sum is k*G, one a lane. */
-function combLanes(r: usize, k: usize): void {
+function combLanes(r: usize, k: usize, variable: bool): void {
   const frame = enter(SC + 8 + 2 * FE + XYZZ);
   const e = frame;
   const qx = frame + SC + 8;
@@ -167,7 +187,9 @@ function combLanes(r: usize, k: usize): void {
   scHalf(e, e);
   for (let offset = <i32>COMB_SPACING - 1; offset >= 0; offset--) {
     for (let block: u32 = 0; block < COMB_BLOCKS / 2; block++) {
-      lookup(qx, qy, block, teethBits(e, block, offset), teethBits(e, block + COMB_BLOCKS / 2, offset));
+      const bits0 = teethBits(e, block, offset);
+      const bits1 = teethBits(e, block + COMB_BLOCKS / 2, offset);
+      lookup(qx, qy, block, bits0, bits1, variable);
       if (block == 0 && offset == <i32>COMB_SPACING - 1) {
         copy(sum, qx);
         copy(sum + FE, qy);
@@ -188,7 +210,13 @@ function combLanes(r: usize, k: usize): void {
 
 /** r = k*G, projective, the same in both lanes; infinity for k = 0. */
 export function baseMultiply(r: usize, k: usize): void {
-  combLanes(r, k);
+  combLanes(r, k, false);
+  sumLanes(r, r);
+}
+
+/** The same in variable time. */
+export function baseMultiplyVar(r: usize, k: usize): void {
+  combLanes(r, k, true);
   sumLanes(r, r);
 }
 
@@ -197,8 +225,8 @@ export function baseMultiplyPair(r: usize, k0: usize, k1: usize): void {
   const frame = enter(2 * LANES);
   const p = frame;
   const q = frame + LANES;
-  combLanes(p, k0);
-  combLanes(q, k1);
+  combLanes(p, k0, false);
+  combLanes(q, k1, false);
   // (p0, q0) + (p1, q1)
   joinLanes(r, p, q);
   swapLanes(p, p);

@@ -1,11 +1,12 @@
 /**
- * g*G + sum of k_i*P_i in variable time, for public data (Straus's interleaving): GLV halves of 128 bits with 5-bit
- * wNAF digits over 8 odd multiples of each point, and of lambda times it; 9-bit digits over the stored multiples of G
- * and 2^128 G.
+ * Sums of k_i*P_i in variable time, for public data (Straus's interleaving): GLV halves of 128 bits with 5-bit wNAF digits
+ * over 8 odd multiples of each point, and of lambda times it. All multiples of all points lie on one curve, isomorphic to
+ * ours by the Z that the last of them has, so that they are affine there without an inversion. No formula here uses b, so
+ * the points may as well lie on another curve y^2 = x^3 + b of ours up to isomorphism (equation.ts).
  */
+import { baseMultiplyVar } from './comb';
 import { ONE } from './constants.generated';
-import { blend, copy, dup0, dup1, FE, laneMask, mul } from './field';
-import { inverseVar } from './fieldInverse';
+import { blend, copy, dup0, dup1, FE, laneMask, mul, negIf, sqr } from './field';
 import { addLanes, doubleLanes, isInfinity, JACOBIAN, LANES, lanesFromAffine, setInfinity } from './group';
 import {
   addAffineVar,
@@ -14,10 +15,10 @@ import {
   isExceptional,
   jacobianFromAffine,
   jacobianFromLanes,
+  lanesFromJacobian,
 } from './jacobian';
 import { enter, leave } from './memory';
 import { glvSplit, SC, scBits, scWord } from './scalar';
-import { ODD, ODD_WINDOW } from './tables.generated';
 
 /** Points in one multiplication, at most. */
 // @ts-ignore: decorator
@@ -49,15 +50,15 @@ const DIGITS2: usize = DIGITS1 + DIGITS;
 const TERM: usize = DIGITS2 + DIGITS;
 
 /**
- * Width-w NAF of bits [from, from + 128) of k: odd digits below 2^(w-1) in absolute value, any two at least w places
- * apart, as signed 16-bit numbers; negated when `negative`.
+ * Width-w NAF of k below 2^128: odd digits below 2^(w-1) in absolute value, any two at least w places apart, as signed
+ * 16-bit numbers; negated when `negative`.
  */
-function wnafVar(digits: usize, k: usize, from: u32, w: u32, negative: bool): void {
+function wnafVar(digits: usize, k: usize, negative: bool): void {
   memory.fill(digits, 0, DIGITS);
-  let low = scWord(k, from);
-  let high = scWord(k, from + 64);
-  const width = <u64>w;
-  const half: i32 = 1 << <i32>(w - 1);
+  let low = scWord(k, 0);
+  let high = scWord(k, 64);
+  const width: u64 = WINDOW;
+  const half: i32 = 1 << (WINDOW - 1);
   let at: usize = 0;
   while (low | high) {
     if (low == 0) {
@@ -82,11 +83,14 @@ function wnafVar(digits: usize, k: usize, from: u32, w: u32, negative: bool): vo
       if (low == 0) high++;
     }
     store<i16>(digits + 2 * at, <i16>(negative ? -digit : digit));
-    at += w;
+    at += WINDOW;
   }
 }
 
-/** (2i+1)*p in Jacobian form on the curve scaled by the Z of 2p, the factors of Z in `factors`; Z of all in z. */
+/**
+ * (2i+1)*p as affine points, each on a curve of its own: entry i on the one scaled by the product of `z` and of factors 0
+ * to i, of which lane 0 counts. That product over all entries goes to z, both lanes. p is affine on the curve of `z`.
+ */
 function oddMultiplesVar(table: usize, factors: usize, z: usize, p: usize): void {
   const frame = enter(2 * JACOBIAN + FE);
   const twice = frame;
@@ -96,154 +100,101 @@ function oddMultiplesVar(table: usize, factors: usize, z: usize, p: usize): void
   doubleVar(twice);
   // On the curve scaled by u = Z(2p), (X, Y) of 2p is an affine point and p is (x u^2, y u^3).
   dup1(t, twice + FE);
-  mul(z, t, t);
-  blend(sum, ONE, t);
-  mul(z, z, sum);
-  mul(sum, p, z);
+  copy(factors, t);
+  scaleAffine(sum, p, t);
   copy(sum + FE, ONE);
   copy(table, sum);
   for (let i: usize = 1; i < ENTRIES; i++) {
     addAffineVar(sum, twice, factors + i * FE);
     copy(table + i * FE, sum);
   }
-  dup1(z, sum + FE);
+  mul(z, z, t);
+  dup1(t, sum + FE);
   mul(z, z, t);
   leave(frame);
 }
 
-/** Makes the multiples of p affine, given 1/z; fills in the table of lambda times them. */
-function affineMultiplesVar(table: usize, factors: usize, zInverse: usize, p: usize): void {
+/** r = (x z^2, y z^3) for an affine pair p and z in both lanes. */
+function scaleAffine(r: usize, p: usize, z: usize): void {
   const t = enter(2 * FE);
   const s = t + FE;
-  for (let i = ENTRIES - 1; i > 0; i--) {
-    // Lanes (1/Z, 1/Z) times (1/Z, factor): (1/Z^2, 1/Z of the entry before).
-    dup0(t, factors + i * FE);
-    blend(t, zInverse, t);
-    mul(t, zInverse, t);
-    dup0(s, t);
-    // (1/Z^2, 1/Z^3)
-    const ones = enter(FE);
-    blend(ones, ONE, zInverse);
-    dup1(zInverse, t);
-    mul(s, s, ones);
-    leave(ones);
-    mul(table + i * FE, table + i * FE, s);
-    applyLambda(table + LAMBDA_TABLE + i * FE, table + i * FE);
-  }
-  copy(table, p);
-  applyLambda(table + LAMBDA_TABLE, p);
+  sqr(t, z);
+  blend(s, ONE, z);
+  mul(t, t, s);
+  mul(r, p, t);
   leave(t);
 }
 
-/** q = digit * (base of the table), as an affine pair. Entries are `stride` bytes apart. */
-// @ts-ignore: decorator
-@inline
-function pick(q: usize, table: usize, stride: usize, digit: i32): void {
-  const sign = digit >> 31;
-  const index = <usize>(((digit ^ sign) - sign) >> 1);
-  const entry = table + index * stride;
-  const mask = laneMask(0, sign);
-  for (let i: usize = 0; i < 64; i += 16) {
-    v128.store(q + i, i32x4.sub(v128.xor(v128.load(entry + i), mask), mask));
+/** Brings the multiples of a point to the curve of the last point's last, which has `ratio` times their last's Z. */
+function alignVar(table: usize, factors: usize, ratio: usize): void {
+  for (let i = <isize>ENTRIES - 1; i >= 0; i--) {
+    const entry = table + <usize>i * FE;
+    scaleAffine(entry, entry, ratio);
+    applyLambda(entry + LAMBDA_TABLE, entry);
+    const t = enter(FE);
+    dup0(t, factors + <usize>i * FE);
+    mul(ratio, ratio, t);
+    leave(t);
   }
-  v128.store(q, i32x4.sub(v128.xor(v128.load64_zero(entry, 64), mask), mask), 64);
-  store<u64>(q, 0, 72);
 }
 
 /**
- * r (Jacobian) = g*G + sum of scalars[i]*points[i], points as affine pairs. g may be 0 (the pointer) for none.
- * Returns 0 when the result is infinity, and r is not set then.
+ * r (Jacobian) = sum of scalars[i]*points[i], points as affine pairs. Returns 1; 0 when the sum is infinity or any step
+ * met equal or opposite points, and r is not set then.
  */
-export function multiplyVar(r: usize, g: usize, scalars: usize, points: usize, count: usize): i32 {
-  const frame = enter(count * (TERM + FE + ENTRIES * FE) + 2 * DIGITS + 4 * FE + 2 * SC);
+export function multiplyIncompleteVar(r: usize, scalars: usize, points: usize, count: usize): i32 {
+  const frame = enter(count * (TERM + ENTRIES * FE) + 4 * FE + 2 * SC);
   const terms = frame;
-  const zs = terms + count * TERM;
-  const factors = zs + count * FE;
-  const gLow = factors + count * ENTRIES * FE;
-  const gHigh = gLow + DIGITS;
-  const q = gHigh + DIGITS;
+  const factors = terms + count * TERM;
+  const z = factors + count * ENTRIES * FE;
+  const q = z + FE;
   const h = q + FE;
-  const inv = h + FE;
-  const t = inv + FE;
-  const k1 = t + FE;
+  const ratio = h + FE;
+  const k1 = ratio + FE;
   const k2 = k1 + SC;
 
+  copy(z, ONE);
   for (let i: usize = 0; i < count; i++) {
     const term = terms + i * TERM;
     const signs = glvSplit(k1, k2, scalars + i * SC);
-    wnafVar(term + DIGITS1, k1, 0, WINDOW, (signs & 1) != 0);
-    wnafVar(term + DIGITS2, k2, 0, WINDOW, (signs & 2) != 0);
-    oddMultiplesVar(term, factors + i * ENTRIES * FE, zs + i * FE, points + i * FE);
+    wnafVar(term + DIGITS1, k1, (signs & 1) != 0);
+    wnafVar(term + DIGITS2, k2, (signs & 2) != 0);
+    scaleAffine(q, points + i * FE, z);
+    oddMultiplesVar(term, factors + i * ENTRIES * FE, z, q);
   }
-  if (count > 0) {
-    // One inversion for all: running products go through the tables' place for lambda times entry 0.
-    copy(terms + LAMBDA_TABLE, zs);
-    for (let i: usize = 1; i < count; i++) {
-      mul(terms + i * TERM + LAMBDA_TABLE, terms + (i - 1) * TERM + LAMBDA_TABLE, zs + i * FE);
-    }
-    inverseVar(inv, terms + (count - 1) * TERM + LAMBDA_TABLE, 0);
-    for (let i = count - 1; i > 0; i--) {
-      const term = terms + i * TERM;
-      mul(t, inv, terms + (i - 1) * TERM + LAMBDA_TABLE);
-      mul(inv, inv, zs + i * FE);
-      affineMultiplesVar(term, factors + i * ENTRIES * FE, t, points + i * FE);
-    }
-    affineMultiplesVar(terms, factors, inv, points);
-  }
-  if (g) {
-    wnafVar(gLow, g, 0, ODD_WINDOW, false);
-    wnafVar(gHigh, g, 128, ODD_WINDOW, false);
-  } else {
-    memory.fill(gLow, 0, 2 * DIGITS);
-  }
+  copy(ratio, ONE);
+  for (let i = count; i > 0; i--) alignVar(terms + (i - 1) * TERM, factors + (i - 1) * ENTRIES * FE, ratio);
 
   let started = false;
   for (let at = 128; at >= 0; at--) {
     if (started) doubleVar(r);
     for (let i: usize = 0; i < count; i++) {
       const term = terms + i * TERM;
-      const d1: i32 = load<i16>(term + 2 * at, DIGITS1);
-      if (d1) {
-        pick(q, term, FE, d1);
-        started = accumulate(r, q, h, started);
+      for (let half: usize = 0; half < 2; half++) {
+        const digit: i32 = load<i16>(term + half * DIGITS + 2 * at, DIGITS1);
+        if (digit == 0) continue;
+        const sign = digit >> 31;
+        const index = <usize>(((digit ^ sign) - sign) >> 1);
+        negIf(q, term + half * LAMBDA_TABLE + index * FE, laneMask(0, sign));
+        if (started) addAffineVar(r, q, h);
+        else jacobianFromAffine(r, q);
+        started = true;
       }
-      const d2: i32 = load<i16>(term + 2 * at, DIGITS2);
-      if (d2) {
-        pick(q, term + LAMBDA_TABLE, FE, d2);
-        started = accumulate(r, q, h, started);
-      }
-    }
-    const low: i32 = load<i16>(gLow + 2 * at);
-    if (low) {
-      pick(q, ODD, 72, low);
-      started = accumulate(r, q, h, started);
-    }
-    const high: i32 = load<i16>(gHigh + 2 * at);
-    if (high) {
-      pick(q, ODD + (72 << (ODD_WINDOW - 2)), 72, high);
-      started = accumulate(r, q, h, started);
     }
   }
-  let finite = started ? 1 : 0;
-  if (started && isExceptional(r)) finite = multiplyCompleteVar(r, g, scalars, points, count);
+  const finite = started && !isExceptional(r) ? 1 : 0;
+  // Back to our curve.
+  if (finite) mul(r + FE, r + FE, z);
   leave(frame);
   return finite;
 }
 
-// @ts-ignore: decorator
-@inline
-function accumulate(r: usize, q: usize, h: usize, started: bool): bool {
-  if (started) addAffineVar(r, q, h);
-  else jacobianFromAffine(r, q);
-  return true;
-}
-
-/** The same bit by bit over the complete formulas: for the rare inputs that meet an exceptional addition. */
-function multiplyCompleteVar(r: usize, g: usize, scalars: usize, points: usize, count: usize): i32 {
-  const frame = enter(2 * LANES + FE);
+/** The same for points of our curve, and 0 for infinity only. */
+export function multiplyVar(r: usize, scalars: usize, points: usize, count: usize): i32 {
+  if (multiplyIncompleteVar(r, scalars, points, count)) return 1;
+  const frame = enter(2 * LANES);
   const sum = frame;
   const p = frame + LANES;
-  const t = p + LANES;
   setInfinity(sum);
   for (let at: i32 = 255; at >= 0; at--) {
     doubleLanes(sum, sum);
@@ -253,14 +204,21 @@ function multiplyCompleteVar(r: usize, g: usize, scalars: usize, points: usize, 
         addLanes(sum, sum, p);
       }
     }
-    if (g && scBits(g, at, 1)) {
-      pick(t, ODD, 72, 1);
-      lanesFromAffine(p, t);
-      addLanes(sum, sum, p);
-    }
   }
   const finite = 1 - isInfinity(sum, 0);
   jacobianFromLanes(r, sum);
   leave(frame);
   return finite;
+}
+
+/** r (projective, the same in both lanes) = g*G + sum of scalars[i]*points[i]. */
+export function linearVar(r: usize, g: usize, scalars: usize, points: usize, count: usize): void {
+  const frame = enter(JACOBIAN + LANES);
+  const rest = frame + JACOBIAN;
+  baseMultiplyVar(r, g);
+  if (multiplyVar(frame, scalars, points, count)) {
+    lanesFromJacobian(rest, frame);
+    addLanes(r, r, rest);
+  }
+  leave(frame);
 }

@@ -7,7 +7,7 @@
  * checked here again. What a package leads to is public and kept until another one comes.
  */
 import { baseMultiply, baseMultiplyPair } from './comb';
-import { multiplyVar } from './ecmult';
+import { linearVar, multiplyVar } from './ecmult';
 import {
   BAD_ENCODING,
   BAD_IDENTIFIER,
@@ -29,8 +29,8 @@ import {
   sameBytesVar,
   xToBytes,
 } from './encoding';
-import { addLanes, bothLanesToAffine, isInfinity, JACOBIAN, LANES, manyToAffine } from './group';
-import { addAffineVar, isExceptional, jacobianEquals, jacobianToAffine, lanesFromJacobian } from './jacobian';
+import { addLanes, bothLanesToAffine, isInfinity, JACOBIAN, LANES, lanesEqualAffine, manyToAffine } from './group';
+import { addAffineVar, isExceptional, jacobianToAffine, lanesFromJacobian } from './jacobian';
 import { enter, IN, leave, OUT } from './memory';
 import { SC, scAdd, scFromBytes, scHalf, scIsZero, scMul, scNeg, scNegIf, scSetInt, scSub, scToBytes } from './scalar';
 import { challenge } from './schnorr';
@@ -143,7 +143,7 @@ function groupCommitment(): i32 {
   const frame = enter(JACOBIAN + 2 * FE + 3 * SC + 4 * FE);
   const sum = frame;
   const h = sum + JACOBIAN;
-  let finite = multiplyVar(sum, 0, RHOS, POINTS + 2 * FE, 2);
+  let finite = multiplyVar(sum, RHOS, POINTS + 2 * FE, 2);
   if (finite) {
     addAffineVar(sum, POINTS, h);
     addAffineVar(sum, POINTS + FE, h);
@@ -155,7 +155,7 @@ function groupCommitment(): i32 {
     scSetInt(scalars, 1);
     scSetInt(scalars + SC, 1);
     memory.copy(scalars + 2 * SC, RHOS, 2 * SC);
-    finite = multiplyVar(sum, 0, scalars, POINTS, 4);
+    finite = multiplyVar(sum, scalars, POINTS, 4);
   }
   if (finite) jacobianToAffine(R, sum);
   leave(frame);
@@ -174,7 +174,7 @@ function splitCommitment(own: usize, nonces: usize): i32 {
   const d = h + FE;
   const e = d + SC;
   const other: usize = 1 - own;
-  let finite = multiplyVar(sum, 0, RHOS + other * SC, POINTS + (2 + other) * FE, 1);
+  let finite = multiplyVar(sum, RHOS + other * SC, POINTS + (2 + other) * FE, 1);
   if (finite) {
     addAffineVar(sum, POINTS + other * FE, h);
     lanesFromJacobian(lanes + other * LANES, sum);
@@ -343,11 +343,11 @@ function makeShare(z: usize, member: i32, nonces: usize): i32 {
 
 /** Checks z (scalar) of the member against the verifying share Y (33 bytes): z*G = g3*(D + rho*E) + c*lambda*Y*. */
 function checkShare(z: usize, member: i32, verifyingShare: usize): i32 {
-  const frame = enter(3 * SC + 8 + JACOBIAN + 3 * FE);
+  const frame = enter(3 * SC + 8 + LANES + 3 * FE);
   const g = frame;
   const scalars = g + SC;
   const sum = scalars + 2 * SC + 8;
-  const points = sum + JACOBIAN;
+  const points = sum + LANES;
   const d = points + 2 * FE;
   const id: i32 = load<u8>(PACKAGE + MEMBERS + <usize>member * MEMBER);
   if (!decodeVar(points + FE, verifyingShare)) return BAD_ENCODING;
@@ -358,30 +358,30 @@ function checkShare(z: usize, member: i32, verifyingShare: usize): i32 {
   scSub(g, z, g);
   scNegIf(factor, factor, ~load<i32>(TWEAK_A));
   const odd = load<i32>(R_ODD);
-  let finite: i32;
   if (load<i32>(SPLIT)) {
     negateAffineIf(d, NONCE_SUMS + <usize>member * FE, odd);
-    finite = multiplyVar(sum, g, factor, points + FE, 1);
+    linearVar(sum, g, factor, points + FE, 1);
   } else {
     negateAffineIf(d, POINTS + <usize>member * FE, odd);
     copy(points, POINTS + (2 + <usize>member) * FE);
     scNegIf(scalars, RHOS + <usize>member * SC, ~odd);
-    finite = multiplyVar(sum, g, scalars, points, 2);
+    linearVar(sum, g, scalars, points, 2);
   }
-  const right = finite ? jacobianEquals(sum, d) : 0;
+  const right = lanesEqualAffine(sum, d);
   leave(frame);
   return right ? OK : blame(BAD_SHARE, id);
 }
 
 /** Signature x(R) || z to OUT if it verifies: z*G - c*Q = g3*R. */
 function finishSignature(z: usize): i32 {
-  const frame = enter(SC + 8 + JACOBIAN + FE);
+  const frame = enter(SC + 8 + LANES + FE);
   const c = frame;
   const sum = c + SC + 8;
-  const r = sum + JACOBIAN;
+  const r = sum + LANES;
   scNeg(c, CHALLENGE);
   negateAffineIf(r, R, load<i32>(R_ODD));
-  const right = multiplyVar(sum, z, c, TWEAK_KEY, 1) ? jacobianEquals(sum, r) : 0;
+  linearVar(sum, z, c, TWEAK_KEY, 1);
+  const right = lanesEqualAffine(sum, r);
   leave(frame);
   if (!right) return BAD_SIGNATURE;
   memory.copy(OUT, R_X, 32);

@@ -13,6 +13,7 @@ import {
   copy,
   dup0,
   dup1,
+  equal,
   FE,
   isZero,
   laneMask,
@@ -29,7 +30,7 @@ import {
   times21,
   triple,
 } from './field';
-import { inverse } from './fieldInverse';
+import { inverse, inverseVar } from './fieldInverse';
 import { enter, leave } from './memory';
 
 
@@ -204,15 +205,43 @@ export function isInfinity(p: usize, lane: usize): i32 {
   return isZero(p + 2 * FE, lane);
 }
 
+/** 1 when lane 0 of p is the affine q. */
+export function lanesEqualAffine(p: usize, q: usize): i32 {
+  if (isInfinity(p, 0)) return 0;
+  const t = enter(2 * FE);
+  const s = t + FE;
+  dup0(t, p + 2 * FE);
+  mul(t, t, q); // (x Z, y Z)
+  dup0(s, p + FE);
+  blend(s, p, s);
+  const same = equal(s, t, 0) & equal(s, t, 1);
+  leave(t);
+  return same;
+}
+
 /** Affine pair of lane 0; (0, 0) for infinity. One inversion. */
 export function lanesToAffine(r: usize, p: usize): void {
-  const frame = enter(2 * FE);
-  const t = frame + FE;
-  inverse(frame, p + 2 * FE, 0);
+  const z = enter(FE);
+  inverse(z, p + 2 * FE, 0);
+  timesInverse(r, p, z);
+  leave(z);
+}
+
+/** The same in variable time. */
+export function lanesToAffineVar(r: usize, p: usize): void {
+  const z = enter(FE);
+  inverseVar(z, p + 2 * FE, 0);
+  timesInverse(r, p, z);
+  leave(z);
+}
+
+/** (X z, Y z) of lane 0. */
+function timesInverse(r: usize, p: usize, z: usize): void {
+  const t = enter(FE);
   dup0(t, p + FE);
   blend(t, p, t);
-  mul(r, t, frame);
-  leave(frame);
+  mul(r, t, z);
+  leave(t);
 }
 
 /**

@@ -5,7 +5,7 @@
  * tells whether any step was exceptional (ecmult.ts then computes again with the complete formulas).
  */
 import { BETA_ONE, ONE } from './constants.generated';
-import { blend, blendV, copy, dup0, dup1, equal, FE, isZero, mul, norm, sqr, sub, swapV } from './field';
+import { blend, blendV, copy, dup0, dup1, FE, isZero, mul, norm, sqr, sub, swapV } from './field';
 import { inverseVar } from './fieldInverse';
 import { enter, leave } from './memory';
 
@@ -152,21 +152,6 @@ export function jacobianFromLanes(r: usize, p: usize): void {
 @inline
 export function isExceptional(p: usize): i32 {
   return isZero(p + FE, 1);
-}
-
-/** 1 when the Jacobian p is the affine q, without an inversion. */
-export function jacobianEquals(p: usize, q: usize): i32 {
-  if (isExceptional(p)) return 0;
-  const z = enter(2 * FE);
-  const t = z + FE;
-  dup1(z, p + FE);
-  sqr(t, z);
-  mul(z, z, q);
-  blend(z, q, z);
-  mul(t, t, z); // (x, y Z) Z^2
-  const same = equal(t, p, 0) & equal(t, p, 1);
-  leave(z);
-  return same;
 }
 
 /** Affine pair of a Jacobian point that is not infinity. */

@@ -3,7 +3,7 @@
  * every party derives from the three commitments.
  */
 import { baseMultiply, baseMultiplyPair } from './comb';
-import { multiplyVar } from './ecmult';
+import { linearVar } from './ecmult';
 import {
   BAD_ENCODING,
   BAD_IDENTIFIER,
@@ -15,8 +15,7 @@ import {
 } from './errors';
 import { bytesBelowP, equal, FE, mul } from './field';
 import { decodePairVar, encode, liftXVar, oddMask, rememberVar, sameBytesVar, xToBytes } from './encoding';
-import { addLanes, isInfinity, JACOBIAN, LANES, lanesFromAffine, manyToAffine, swapLanes } from './group';
-import { jacobianToAffine } from './jacobian';
+import { addLanes, isInfinity, LANES, lanesFromAffine, lanesToAffineVar, manyToAffine, swapLanes } from './group';
 import { enter, IN, leave, OUT } from './memory';
 import { SC, scAdd, scFromBytes, scIsZero, scMul, scNeg, scNegIf, scToBytes, scZero } from './scalar';
 import { fieldHashFinal, fieldHashInit, SHA, shaUpdate } from './sha256';
@@ -107,21 +106,22 @@ export function keygenCommit(id: i32): i32 {
 /** Session at IN, commitment (66) at IN + 32, proof (64) at IN + 98: mu*G - c*phi0 = R. */
 export function keygenVerifyProof(id: i32): i32 {
   if (id < 1 || id > 3) return BAD_IDENTIFIER;
-  const frame = enter(2 * SC + 3 * FE + JACOBIAN + 32);
+  const frame = enter(2 * SC + 3 * FE + LANES + 32);
   const mu = frame;
   const c = mu + SC;
   const phis = c + SC;
   const r = phis + 2 * FE;
   const sum = r + FE;
-  const x = sum + JACOBIAN;
+  const x = sum + LANES;
   const proof = IN + 98;
   if (decodePairVar(phis, phis + FE, IN + 32, IN + 65) != 3) return blame(BAD_ENCODING, id);
   if (!bytesBelowP(proof) || !scFromBytes(mu, proof + 32)) return blame(BAD_ENCODING, id);
   proofChallenge(c, id, IN, IN + 32, proof);
   scNeg(c, c);
   let right = false;
-  if (multiplyVar(sum, mu, c, phis, 1)) {
-    jacobianToAffine(r, sum);
+  linearVar(sum, mu, c, phis, 1);
+  if (!isInfinity(sum, 0)) {
+    lanesToAffineVar(r, sum);
     xToBytes(x, r);
     right = oddMask(r) == 0 && sameBytesVar(x, proof, 32);
   }

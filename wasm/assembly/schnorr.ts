@@ -2,10 +2,10 @@
 import { BAD_ENCODING, OK } from './errors';
 import { FE } from './field';
 import { baseMultiply } from './comb';
-import { MAX_TERMS, multiplyVar } from './ecmult';
+import { MAX_TERMS, linearVar } from './ecmult';
+import { holdsVar } from './equation';
 import { liftXPairVar, oddMask, xToBytes } from './encoding';
-import { JACOBIAN, LANES, lanesToAffine } from './group';
-import { isExceptional, jacobianEquals } from './jacobian';
+import { isInfinity, LANES, lanesToAffine } from './group';
 import { IN, OUT, enter, leave } from './memory';
 import { SC, scAdd, scCopy, scFromBytes, scIsZero, scMul, scNeg, scNegIf, scSetInt, scToBytes, scZero } from './scalar';
 import { SHA, shaFinal, shaInit, shaUpdate, taggedInit } from './sha256';
@@ -69,18 +69,13 @@ export function sign(): i32 {
 
 /** Signature (64 bytes) of a message under the x-only key. Public data. Returns 1 or 0. */
 export function verifyVar(key: usize, signature: usize, message: usize, length: usize): i32 {
-  const frame = enter(2 * SC + 2 * FE + JACOBIAN);
-  const p = frame;
-  const r = p + FE;
-  const sum = r + FE;
-  const s = sum + JACOBIAN;
+  const frame = enter(2 * SC);
+  const s = frame;
   const e = s + SC;
   let valid = 0;
-  // R comes from its x beside the key, in the same square root; then s*G - e*P is compared without an inversion.
-  if (scFromBytes(s, signature + 32) && liftXPairVar(p, r, key, signature, 0, 0) == 3) {
+  if (scFromBytes(s, signature + 32)) {
     challenge(e, signature, key, message, length);
-    scNeg(e, e);
-    valid = multiplyVar(sum, s, e, p, 1) ? jacobianEquals(sum, r) : 0;
+    valid = holdsVar(signature, s, e, key);
   }
   leave(frame);
   return valid;
@@ -99,9 +94,9 @@ export const MAX_BATCH: usize = MAX_TERMS / 2;
 export function verifyBatchVar(count: usize): i32 {
   if (count == 0) return 1;
   if (count > MAX_BATCH) return 0;
-  const frame = enter(2 * count * (SC + FE) + 3 * SC + SHA + 80 + JACOBIAN);
+  const frame = enter(2 * count * (SC + FE) + 3 * SC + SHA + 80 + LANES);
   const sum = frame;
-  const points = sum + JACOBIAN;
+  const points = sum + LANES;
   const scalars = points + 2 * count * FE;
   const g = scalars + 2 * count * SC;
   const a = g + SC;
@@ -140,8 +135,10 @@ export function verifyBatchVar(count: usize): i32 {
     scNeg(a, a);
     scCopy(scalars + 2 * i * SC, a);
   }
-  // The sum is infinity: either nothing was left to add, or the last Z vanished.
-  if (valid) valid = multiplyVar(sum, g, scalars, points, 2 * count) && !isExceptional(sum) ? 0 : 1;
+  if (valid) {
+    linearVar(sum, g, scalars, points, 2 * count);
+    valid = isInfinity(sum, 0);
+  }
   leave(frame);
   return valid;
 }

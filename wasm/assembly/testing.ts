@@ -29,8 +29,9 @@ export {
   setInfinity,
 } from './group';
 export { addAffineVar, doubleVar, isExceptional, jacobianFromAffine, jacobianToAffine } from './jacobian';
-export { baseMultiply, baseMultiplyPair } from './comb';
-export { multiplyVar } from './ecmult';
+export { baseMultiply, baseMultiplyPair, baseMultiplyVar } from './comb';
+export { linearVar, multiplyVar } from './ecmult';
+export { holdsVar } from './equation';
 export { multiplyConst } from './ecmultConst';
 export { lagrange } from './frost';
 export {
