@@ -8,7 +8,8 @@ import { finalize, parsePsbt } from '../bitcoin/psbt.ts';
 import { sighashes } from '../bitcoin/sighash.ts';
 import { equalVar } from '../crypto/hash.ts';
 import { type Secret, withSecrets } from '../crypto/secret.ts';
-import type { Signer } from '../crypto/signer.ts';
+import type { SignerModule } from '../crypto/signer.ts';
+import type { Epoch } from '../frost/epoch.ts';
 import { signProofHash } from '../frost/proofs.ts';
 import { commitAll, dropAll, finishAll } from '../frost/signing.ts';
 import { encode } from '../protocol/codec.ts';
@@ -18,6 +19,7 @@ import { type AnswerOf, type Receipt, signBody, type WireVerdict } from '../prot
 import type { Channel } from './channel.ts';
 import type { Environment } from './environment.ts';
 import { followReceipts, readReceipt } from './receipts.ts';
+import { inSigningEpoch } from './refresh.ts';
 import type { Vault } from './vault.ts';
 import type { Wallet } from './wallet.ts';
 
@@ -30,7 +32,7 @@ const CLOCK_JUMP_MS = 5_000;
 
 export interface SigningParts {
   readonly env: Environment;
-  readonly signer: Signer;
+  readonly signer: SignerModule;
   readonly vault: Vault;
   readonly wallet: Wallet;
   readonly channel: Channel;
@@ -68,22 +70,30 @@ export function mayPass(e: unknown): boolean {
  * `onAttempt` runs after the commitments are made and before they leave: what it throws ends the attempt unsent. Throws
  * `AttemptBurned` or `NonceConsumed` where a fresh attempt is due, `MessageMismatch` if the cosigner read another payment.
  */
-export async function attemptToSign(
+export function attemptToSign(
+  parts: SigningParts,
+  shown: Shown,
+  onAttempt: (attempt: Bytes) => Promise<void>,
+): Promise<Outcome> {
+  const { env, signer, wallet, channel } = parts;
+  const { epochs } = wallet;
+  return inSigningEpoch({ env, signer, epochs, channel }, (epoch) =>
+    attemptIn(epoch, parts, shown, onAttempt),
+  );
+}
+
+async function attemptIn(
+  epoch: Epoch,
   parts: SigningParts,
   shown: Shown,
   onAttempt: (attempt: Bytes) => Promise<void>,
 ): Promise<Outcome> {
   const { env, signer, vault, wallet, channel } = parts;
-  const { epoch } = wallet;
+  const { groupKey, number } = epoch;
   const inputs = sighashes(parsePsbt(shown.psbt), wallet.account);
   const { handshakeHash, ledger } = await channel.connection();
-  const attempt = {
-    groupKey: wallet.key.groupKey,
-    handshakeHash,
-    attempt: env.random(16),
-    epoch,
-  };
-  const committed = await withShare(vault, epoch, (share) =>
+  const attempt = { groupKey, handshakeHash, attempt: env.random(16), epoch: number };
+  const committed = await withShare(vault, number, (share) =>
     commitAll(signer, share, attempt, inputs, env.random),
   );
   try {
@@ -91,22 +101,22 @@ export async function attemptToSign(
     await onAttempt(attempt.attempt);
     const body = encode(signBody, {
       attempt: attempt.attempt,
-      epoch,
+      epoch: number,
       ledger,
       psbt: shown.psbt,
       commitments: committed.commitments.map((c) => Uint8Array.from(c)),
     });
-    const answer = await ask(parts, body, since);
+    const answer = await ask(parts, number, body, since);
     const verdict = await judge(parts, shown, answer);
     if (answer.kind === 'deferred') return { kind: 'undecided', verdict };
     if (answer.kind === 'refused') return { kind: 'refused', verdict };
     const peer = {
       id: COSIGNER,
-      verifyingShare: wallet.key.verifyingShares[COSIGNER - 1]!,
+      verifyingShare: epoch.verifyingShares[COSIGNER - 1]!,
       commitments: answer.commitments,
       shares: answer.shares,
     } as const;
-    const signatures = await withShare(vault, epoch, (share) =>
+    const signatures = await withShare(vault, number, (share) =>
       finishAll(signer, DEVICE, share, attempt, inputs, committed, peer),
     );
     const { transaction, txid } = finalize(shown.psbt, signatures);
@@ -127,7 +137,8 @@ type SignAnswer = AnswerOf<'signed' | 'deferred' | 'refused'>;
 
 /** Asks; over a broken connection once more with the same nonces, as long as they may live. */
 async function ask(
-  { env, signer, vault, wallet, channel }: SigningParts,
+  { env, signer, vault, channel }: SigningParts,
+  epoch: number,
   body: Bytes,
   since: { now: number; monotonic: number },
 ): Promise<SignAnswer> {
@@ -135,7 +146,7 @@ async function ask(
     try {
       const connection = await channel.connection();
       ensureFresh(env, since, NONCE_LIFETIME_MS);
-      const proof = await withShare(vault, wallet.epoch, (share) =>
+      const proof = await withShare(vault, epoch, (share) =>
         Uint8Array.from(
           signer.schnorrSign(share, signProofHash(connection.handshakeHash, body), env.random(32)),
         ),

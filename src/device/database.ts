@@ -3,8 +3,10 @@
  * or not at all. Each store has one writer (named beside it); the background is the only process that opens it.
  */
 import { type DBSchema, type IDBPDatabase, openDB, type StoreKey, type StoreValue } from 'idb';
+import type { PendingChange } from '../frost/epoch.ts';
 import { HoarfrostError } from '../protocol/errors.ts';
 import { withDeadline } from './deadline.ts';
+import type { RecordRow } from './epochs.ts';
 import type { PendingKey } from './keygen.ts';
 import type { DrillRecord } from './offline.ts';
 import type { PaymentRecord } from './payments.ts';
@@ -21,8 +23,12 @@ export interface Settings {
 interface Schema extends DBSchema {
   /** `vault`: host and channel key, under the password; of version 1 until its first unlock. */
   vault: { key: 'vault'; value: VaultRecord | VaultVersion1 };
-  /** `vault` and `refresh`: share 1 by epoch, under the vault's data key. */
+  /** `vault` the first, `epochs` all others: share 1 by epoch, under the vault's data key. */
   shares: { key: number; value: SealedShare };
+  /** `epochs`: changes of the shares, by their place in the chain. */
+  records: { key: number; value: RecordRow };
+  /** `epochs`: a change that we certified and whose end we do not know. */
+  change: { key: 'change'; value: PendingChange };
   /** `unlockSession`: the key that wraps the data key while unlocked; cannot be exported, gone on lock. */
   session: { key: 'key'; value: CryptoKey };
   /** `keygen`: between this device's certificate signature and the full certificate. */
@@ -44,6 +50,8 @@ interface Schema extends DBSchema {
 type StoreName =
   | 'vault'
   | 'shares'
+  | 'records'
+  | 'change'
   | 'session'
   | 'pending'
   | 'wallet'
@@ -82,6 +90,8 @@ const MIGRATIONS: ((db: IDBPDatabase<Schema>) => void)[] = [
   (db) => {
     db.createObjectStore('sweep');
     db.createObjectStore('shares');
+    db.createObjectStore('records');
+    db.createObjectStore('change');
     db.createObjectStore('drill');
   },
 ];

@@ -9,6 +9,7 @@ import { Channel } from './channel.ts';
 import { Birth } from './handlers/birth.ts';
 import { offlineHandlers } from './handlers/offline.ts';
 import { paymentHandlers } from './handlers/payments.ts';
+import { shareHandlers } from './handlers/shares.ts';
 import type { Caller, DeviceParts, Handlers, Inside, Open } from './handlers/subject.ts';
 import { sweepHandlers } from './handlers/sweep.ts';
 import { vaultHandlers } from './handlers/vault.ts';
@@ -16,9 +17,10 @@ import { walletHandlers } from './handlers/wallet.ts';
 import { OfflineSigning } from './offline.ts';
 import { Payments, progressOf } from './payments.ts';
 import type { DeviceState, PortMethod, PortMethods, ThreeShares } from './port.ts';
+import { Refresher } from './refresh.ts';
 import { remoteChain } from './remoteChain.ts';
 import { securityKeyOf, Vault } from './vault.ts';
-import { walletView } from './views.ts';
+import { epochView, walletView } from './views.ts';
 import { Wallet } from './wallet.ts';
 
 export class Device {
@@ -47,6 +49,7 @@ export class Device {
       ...walletHandlers(inside),
       ...paymentHandlers(inside),
       ...offlineHandlers(inside),
+      ...shareHandlers(inside),
       ...sweepHandlers(inside),
     };
   }
@@ -91,7 +94,7 @@ export class Device {
   get busy(): boolean {
     const drafted = this.#pages > 0 && this.#open?.payments.rows.some((row) => row.state === 'requested');
     const asked = this.#pages > 0 && this.#open?.offline.waiting;
-    const working = this.#birth.busy || this.#open?.payments.busy;
+    const working = this.#birth.busy || this.#open?.payments.busy || this.#open?.refresher.busy;
     return working === true || drafted === true || asked === true;
   }
 
@@ -119,6 +122,7 @@ export class Device {
     this.#vault?.lock();
     this.#vault = null;
     this.#open?.payments.stop();
+    this.#open?.refresher.stop();
     this.#open?.offline.drop();
     this.#open?.channel.close();
     this.#open = null;
@@ -147,12 +151,13 @@ export class Device {
       const where = pending === null ? '' : `${pending.cosigner.host}:${pending.cosigner.port}`;
       return onboarding(vault.network, where);
     }
-    const { wallet, payments } = this.#open;
+    const { wallet, payments, refresher } = this.#open;
     return {
       phase: 'unlocked',
       shares: shares('lit', this.#away ? 'away' : 'lit', 'rest'),
       wallet: {
         ...walletView(wallet, payments.rows, this.#autoLock.minutes),
+        epoch: epochView(wallet.epochs, refresher),
         hasFormer: this.#parts.generations.hasFormer,
         lastDrill: (await this.#parts.db.get('drill', 'drill'))?.at ?? null,
         sweeping: (await this.#parts.db.get('sweep', 'sweep')) !== null,
@@ -232,8 +237,13 @@ export class Device {
         onNotice: (notice) => {
           if (notice.kind === 'chain') void this.#refreshOpen();
         },
-        onConnected: () => void this.#refreshOpen(),
+        onConnected: (hello) => {
+          refresher.greeted(hello);
+          void this.#refreshOpen();
+        },
       });
+      const { epochs, bornAt } = wallet;
+      const refresher = new Refresher({ env, signer, vault, epochs, channel }, bornAt, () => this.#tell());
       const chain = remoteChain(channel);
       const payments = await Payments.open({
         db,
@@ -251,11 +261,12 @@ export class Device {
       });
       if (this.#vault !== vault || this.#open !== null) {
         payments.stop();
+        refresher.stop();
         channel.close();
         return;
       }
       const offline = new OfflineSigning({ env, signer, vault, wallet });
-      this.#open = { vault, wallet, channel, chain, payments, offline };
+      this.#open = { vault, wallet, channel, chain, payments, offline, refresher };
       channel.stay(this.#pages > 0);
       payments.resume();
     }
@@ -316,6 +327,7 @@ const ACTIVITY: ReadonlySet<PortMethod> = new Set<PortMethod>([
   'offlineFinish',
   'drillRequest',
   'drillFinish',
+  'refreshShares',
 ]);
 
 const AWAY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([

@@ -9,7 +9,6 @@ import { type ReadTask, readTask } from '../bitcoin/task.ts';
 import { equalVar } from '../crypto/hash.ts';
 import { withSecrets } from '../crypto/secret.ts';
 import type { SignerModule } from '../crypto/signer.ts';
-import { type Epoch, firstEpoch } from '../frost/epoch.ts';
 import { offlineRequestHash } from '../frost/proofs.ts';
 import { type Attempt, type Committed, commitAll, dropAll, finishAll } from '../frost/signing.ts';
 import { encode } from '../protocol/codec.ts';
@@ -73,7 +72,7 @@ export class OfflineSigning {
   async request(task: OfflineTask): Promise<OfflineOf<'sign'>> {
     const { env, signer, vault, wallet } = this.#parts;
     this.drop();
-    const { epoch, records } = standing(this.#parts);
+    const { current: epoch, records } = wallet.epochs;
     const read = readTask(task, wallet.account);
     const attempt: Attempt & { attempt: Bytes } = {
       groupKey: epoch.groupKey,
@@ -114,6 +113,8 @@ export class OfflineSigning {
     const { read, attempt, committed } = pending;
     try {
       ensureFresh(this.#parts.env, pending.since, OFFLINE_NONCE_LIFETIME_MS);
+      const current = attempt.epoch === wallet.epochs.current.number;
+      ensure(current, 'NonceConsumed', { detail: 'the shares have changed' });
       ensure(equalVar(answer.digest, read.digest), 'MessageMismatch', { culprit: RECOVERY });
       const { verifyingShare } = pending;
       const peer = { id: RECOVERY, verifyingShare, ...answer } as const;
@@ -144,9 +145,4 @@ function resultOf({ task, read }: Pending, signatures: Uint8Array[], wallet: Wal
   const verdict = verifyMessage(address, wallet.account.network, message, signature);
   ensure(verdict === 'valid', 'BadSignature', { detail: 'drill' });
   return { kind: 'drill', drill: { at, message, address, signature } };
-}
-
-/** Where this wallet's shares stand, and the records that lead there. */
-function standing({ signer, wallet }: OfflineParts): { epoch: Epoch; records: Bytes[] } {
-  return { epoch: firstEpoch(signer, wallet.key), records: [] };
 }

@@ -74,6 +74,22 @@ export interface SweepView {
   moved: bigint;
 }
 
+/** How the shares last changed, and when they change again. */
+export interface EpochView {
+  /** How often they changed by refresh. */
+  number: number;
+  /** The last refresh or repair, milliseconds since 1970; null since birth. */
+  changedAt: number | null;
+  dueAt: number;
+  underWay: boolean;
+  /** One began and its end is not known, or not shown to be good: nothing is lost, and the next connection goes on with it. */
+  unfinished: boolean;
+  /** The cosigner's records of the shares are not this browser's: no refresh until that is cleared up. */
+  alert: Extract<ErrorCode, 'EpochStale' | 'HeadsDiffer'> | null;
+  /** Why the last one ended early. */
+  error: ErrorCode | null;
+}
+
 export interface WalletView {
   network: Network;
   cosignerHost: string;
@@ -90,6 +106,7 @@ export interface WalletView {
   autoLockMinutes: number;
   /** The cosigner's receipts do not follow from one another: it forgot, or told two stories. */
   receiptsBroken: boolean;
+  epoch: EpochView;
   /** When recovery last signed with this device to show that it can, milliseconds since 1970; null if never. */
   lastDrill: number | null;
   /** The coins are on their way to a new key. */
@@ -187,6 +204,8 @@ export interface PortMethods {
   payment: [{ request: string }, PaymentProgress];
   discard: [{ request: string }, null];
   descriptor: [null, { descriptor: string }];
+  /** New shares for device and cosigner; resolves when the old ones are gone. `HeadsDiffer`, `EpochStale`, `RefreshInvalid`. */
+  refreshShares: [null, null];
   setAutoLock: [{ minutes: number }, null];
   activityDetail: [{ id: string }, ActivityView & { transaction: Uint8Array | null }];
   /** A drafted payment as a request to the recovery page, an encoded `offlineMessage`; ends the request before. `InsufficientFunds`, `MayPayTwice`. */

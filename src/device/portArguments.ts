@@ -67,6 +67,7 @@ const ARGUMENTS: { [M in PortMethod]: Check<PortMethods[M][0]> } = {
   payment: request,
   discard: request,
   descriptor: nothing,
+  refreshShares: nothing,
   setAutoLock: fields({ minutes: integer }),
   activityDetail: fields({ id: text }),
   offlineRequest: request,

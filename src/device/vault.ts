@@ -240,9 +240,9 @@ export class Vault {
   }
 
   /** A share of a new epoch on its way to the database. The caller wipes `share`. */
-  async sealShare(epoch: number, share: Secret, random: Random): Promise<Change> {
+  async sealShare(epoch: number, share: Secret, random: Random): Promise<SealedShare> {
     const sealed = await aeadSeal(this.#unlocked(), share, contentAad(this.#record, 'share', epoch), random);
-    return { store: 'shares', key: epoch, value: { epoch, sealed } };
+    return { epoch, sealed };
   }
 
   /** The caller wipes it. */

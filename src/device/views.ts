@@ -1,8 +1,10 @@
 /** What pages are shown of the wallet and its payments. */
 import { addressOf } from '../bitcoin/address.ts';
 import { readPayment } from './draft.ts';
+import type { Epochs } from './epochs.ts';
 import type { PaymentRecord } from './payments.ts';
-import type { ActivityView, ReviewView, WalletView } from './port.ts';
+import type { ActivityView, EpochView, ReviewView, WalletView } from './port.ts';
+import type { Refresher } from './refresh.ts';
 import type { HistoryRecord, Wallet } from './wallet.ts';
 
 export function reviewOf(
@@ -39,7 +41,7 @@ export function walletView(
   wallet: Wallet,
   payments: readonly PaymentRecord[],
   autoLockMinutes: number,
-): Omit<WalletView, 'sweeping' | 'hasFormer'> {
+): Omit<WalletView, 'sweeping' | 'hasFormer' | 'lastDrill' | 'epoch'> {
   const { host, port } = wallet.cosigner;
   return {
     network: wallet.key.network,
@@ -52,6 +54,19 @@ export function walletView(
     activity: activityOf(wallet, payments),
     autoLockMinutes,
     receiptsBroken: wallet.receiptsBroken,
+  };
+}
+
+export function epochView({ current, last, doubt, untested }: Epochs, refresher: Refresher): EpochView {
+  const { dueAt, busy, alert, error } = refresher;
+  return {
+    number: current.number,
+    changedAt: last?.at ?? null,
+    dueAt,
+    underWay: busy,
+    unfinished: doubt !== null || untested,
+    alert,
+    error,
   };
 }
 

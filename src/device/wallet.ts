@@ -7,12 +7,14 @@ import { type Account, deriveKey, exportDescriptor } from '../bitcoin/descriptor
 import type { Coin } from '../bitcoin/psbt.ts';
 import type { AccountScan, ChainSource, HistoryEntry } from '../chain/source.ts';
 import { equalVar } from '../crypto/hash.ts';
-import type { Signer } from '../crypto/signer.ts';
+import type { SignerModule } from '../crypto/signer.ts';
 import { type KeyRecord, verifyCertificate } from '../frost/keygen.ts';
+import { decodePolicy } from '../policy/document.ts';
 import { type ErrorCode, ensure, isHoarfrostError } from '../protocol/errors.ts';
 import { HISTORY_MAX } from '../protocol/limits.ts';
 import type { Change, Database } from './database.ts';
 import type { Environment } from './environment.ts';
+import { Epochs } from './epochs.ts';
 import type { Cosigner } from './pairing.ts';
 import { nextVisible, type Reached, reachedBy } from './reached.ts';
 import { NO_RECEIPTS, type ReceiptHead } from './receipts.ts';
@@ -51,7 +53,7 @@ export function newWallet(certificate: Bytes, host: string, port: number): Walle
 export class Wallet {
   readonly key: KeyRecord;
   readonly account: Account;
-  readonly cosigner: Cosigner;
+  readonly epochs: Epochs;
   /** Why the last look failed. */
   syncError: ErrorCode | null = null;
   readonly #db: Database;
@@ -60,35 +62,42 @@ export class Wallet {
   #history: HistoryRecord[] = [];
   #looking: Promise<void> | undefined;
 
-  private constructor(db: Database, env: Environment, record: WalletRecord, key: KeyRecord) {
+  private constructor(
+    { db, env }: { db: Database; env: Environment },
+    record: WalletRecord,
+    key: KeyRecord,
+    epochs: Epochs,
+  ) {
     this.#db = db;
     this.#env = env;
     this.#record = record;
     this.key = key;
+    this.epochs = epochs;
     this.account = { network: key.network, groupKey: key.groupKey, chainCode: key.chainCode, account: 0 };
-    this.cosigner = {
-      host: record.host,
-      port: record.port,
-      noiseKey: key.cosignerNoiseKey,
-      hostKey: key.hostKeys[1],
-    };
   }
 
   /** Null without a full certificate. Throws `VaultDamaged` if the certificate is not the one that the vault was sealed for. */
   static async open(
-    parts: { db: Database; env: Environment; signer: Signer },
+    parts: { db: Database; env: Environment; signer: SignerModule },
     vault: VaultContext,
   ): Promise<Wallet | null> {
-    const { db, env, signer } = parts;
+    const { db, signer } = parts;
     const record = await db.get('wallet', 'wallet');
     if (record === null) return null;
     const key = verifyCertificate(signer, record.certificate);
     ensure(equalVar(key.wallet, vault.wallet) && key.network === vault.network, 'VaultDamaged', {
       detail: 'certificate',
     });
-    const wallet = new Wallet(db, env, record, key);
+    const wallet = new Wallet(parts, record, key, await Epochs.open(parts, key));
     await wallet.#readHistory();
     return wallet;
+  }
+
+  /** Who holds share 2 by the last record. */
+  get cosigner(): Cosigner {
+    const { hostKeys, noiseKeys } = this.epochs.current;
+    const [hostKey, noiseKey] = [Uint8Array.from(hostKeys[1]), Uint8Array.from(noiseKeys[1])];
+    return { host: this.#record.host, port: this.#record.port, noiseKey, hostKey };
   }
 
   /** The cosigner's Noise static, hex. */
@@ -105,9 +114,9 @@ export class Wallet {
     return this.#history;
   }
 
-  /** The one that this device's share belongs to: keygen's. */
-  get epoch(): number {
-    return 0;
+  /** Milliseconds since 1970: its first policy's day began then. */
+  get bornAt(): number {
+    return decodePolicy(this.key.policy).windows[0]?.start ?? 0;
   }
 
   get certificate(): Bytes {

@@ -29,6 +29,7 @@ export type ErrorCode =
   | 'EpochStale'
   | 'RepairedShareMismatch' // the helpers' sums are not the lost share
   | 'RefreshInvalid' // a refresh, or its record, does not follow from the epoch before it
+  | 'HeadsDiffer' // the cosigner's chain of records is not the device's
   | 'RecordsCorrupt' // no copy of the records leads to recovery's share
   // channel and enrolment
   | 'WrongCosignerKey'

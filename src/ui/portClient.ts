@@ -49,6 +49,7 @@ const DEADLINES: Record<PortMethod, number> = {
   lock: 10 * SECOND,
   receiveAddress: 30 * SECOND,
   refresh: 40 * SECOND,
+  refreshShares: 120 * SECOND,
   fees: 40 * SECOND,
   draft: 40 * SECOND,
   evaluate: 12 * SECOND,

@@ -68,6 +68,11 @@ const WORDS: Record<ErrorCode, ErrorWords> = {
     safe: 'The change was dropped. Your key and addresses are as they were.',
     next: 'Try again. If it stays so, ask whoever runs the cosigner.',
   },
+  HeadsDiffer: {
+    happened: 'Your cosigner’s record of your shares is not the one in this browser.',
+    safe: `The shares are left as they are until this is cleared up. ${MONEY_SAFE}`,
+    next: 'Ask whoever runs the cosigner whether it was restored from an old copy. If nobody can tell, move to another cosigner.',
+  },
   RecordsCorrupt: {
     happened: 'The records that lead to your recovery share are damaged.',
     safe: `Nothing was changed. ${MONEY_SAFE}`,

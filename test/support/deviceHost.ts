@@ -38,6 +38,40 @@ export function newProfile(): Profile {
   return { clock: new TestClock(), session: new Map(), indexedDB: new IDBFactory() };
 }
 
+/** As a backup of the profile's folder has it: what happens to one does not happen to the other. */
+export async function copyOf({ clock, session, indexedDB }: Profile): Promise<Profile> {
+  const copy = newProfile();
+  Object.assign(copy.clock, clock);
+  for (const [key, value] of session) copy.session.set(key, value);
+  for (const { name, version } of await indexedDB.databases()) {
+    const from = await opened(indexedDB.open(name!));
+    const to = await opened(copy.indexedDB.open(name!, version), (made) => {
+      for (const store of from.objectStoreNames) made.createObjectStore(store);
+    });
+    for (const store of from.objectStoreNames) {
+      const rows = from.transaction(store).objectStore(store);
+      const [keys, values] = [await settled(rows.getAllKeys()), await settled(rows.getAll())];
+      const tx = to.transaction(store, 'readwrite');
+      for (const [i, key] of keys.entries()) await settled(tx.objectStore(store).put(values[i], key));
+    }
+    from.close();
+    to.close();
+  }
+  return copy;
+}
+
+function settled<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+function opened(request: IDBOpenDBRequest, make: (db: IDBDatabase) => void = () => {}): Promise<IDBDatabase> {
+  request.onupgradeneeded = () => make(request.result);
+  return settled(request);
+}
+
 /** A worker's view of the profile. Without sockets unless the test brings some. */
 export function environmentOf(
   { clock, session }: Profile,
@@ -149,7 +183,7 @@ export class Worker {
     const device = await Device.wake({
       db: life.db,
       env: { ...env, session: mortal },
-      signer: options.signer ?? (await load()),
+      signer: { ...(await load()), ...options.signer },
       generations: options.generations ?? NO_SUCCESSOR,
       emit: (event) => void events.push(event),
     });

@@ -63,9 +63,8 @@ test('the password opens share, host key and channel key', async () => {
 test('each epoch has a share of its own, and none stands in for another', async () => {
   const vault = await unlocked();
   const next = Secret.own(new Uint8Array(32).fill(0x33));
-  const change = await vault.sealShare(EPOCH + 1, next, systemRandom);
-  expect(change).toMatchObject({ store: 'shares', key: EPOCH + 1 });
-  const added = change.value as SealedShare;
+  const added = await vault.sealShare(EPOCH + 1, next, systemRandom);
+  expect(added).toMatchObject({ epoch: EPOCH + 1 });
   const both = await unlocked(record, [row, added]);
   expect((await both.share(EPOCH)).expose()).toEqual(share().expose());
   expect((await both.share(EPOCH + 1)).expose()).toEqual(next.expose());

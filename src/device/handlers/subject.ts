@@ -11,6 +11,7 @@ import type { Environment } from '../environment.ts';
 import type { OfflineSigning } from '../offline.ts';
 import type { Payments } from '../payments.ts';
 import type { PortEvent, PortMethod, PortMethods } from '../port.ts';
+import type { Refresher } from '../refresh.ts';
 import type { Vault } from '../vault.ts';
 import type { Wallet } from '../wallet.ts';
 
@@ -42,6 +43,7 @@ export interface Open {
   readonly chain: ChainSource;
   readonly payments: Payments;
   readonly offline: OfflineSigning;
+  readonly refresher: Refresher;
 }
 
 export interface Inside {
