@@ -5,7 +5,7 @@ import { IDBFactory } from 'fake-indexeddb';
 import { WebSocket } from 'ws';
 import { load } from '../../src/crypto/load.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
-import type { Signer } from '../../src/crypto/signer.ts';
+import type { SignerModule } from '../../src/crypto/signer.ts';
 import { type Change, type Database, openDatabase } from '../../src/device/database.ts';
 import { Device } from '../../src/device/device.ts';
 import type { Environment, SessionStore, Socket } from '../../src/device/environment.ts';
@@ -168,7 +168,7 @@ export class Worker {
   /** Throws `Killed` if it dies while waking. */
   static async start(
     profile: Profile,
-    options: { death?: Death; signer?: Signer; generations?: Succession } = {},
+    options: { death?: Death; signer?: SignerModule; generations?: Succession } = {},
   ): Promise<Worker> {
     const ca = readFileSync((await testTls).caFile);
     const life = new Life(await databaseOf(profile), options.death ?? null, ca);

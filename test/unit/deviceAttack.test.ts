@@ -5,7 +5,7 @@ import { addressOf } from '../../src/bitcoin/address.ts';
 import { parseTransaction, txidOf } from '../../src/bitcoin/transaction.ts';
 import { load } from '../../src/crypto/load.ts';
 import type { Secret } from '../../src/crypto/secret.ts';
-import type { Signer } from '../../src/crypto/signer.ts';
+import type { SignerModule } from '../../src/crypto/signer.ts';
 import { Connection } from '../../src/device/connection.ts';
 import type { PaymentRecord } from '../../src/device/payments.ts';
 import type { PaymentProgress } from '../../src/device/port.ts';
@@ -86,7 +86,7 @@ async function watchedSigner() {
   const real = await load();
   const live = new Set<unknown>();
   const calls: string[] = [];
-  const signer: Signer = {
+  const signer: SignerModule = {
     ...real,
     commit(args) {
       const made = real.commit(args);
@@ -359,7 +359,7 @@ describe('audit-24: keygen keeps no secret longer than it needs it', () => {
   async function tracked() {
     const watched = await watchedSigner();
     const secrets: Secret[] = [];
-    const signer: Signer = {
+    const signer: SignerModule = {
       ...watched.signer,
       schnorrSign(secret, message, aux) {
         secrets.push(secret);

@@ -8,7 +8,7 @@ import type { Coin } from '../../src/bitcoin/psbt.ts';
 import { keyPathSighash } from '../../src/bitcoin/sighash.ts';
 import { parseTransaction, txidOf } from '../../src/bitcoin/transaction.ts';
 import { load } from '../../src/crypto/load.ts';
-import type { Signer } from '../../src/crypto/signer.ts';
+import type { SignerModule } from '../../src/crypto/signer.ts';
 import { Connection } from '../../src/device/connection.ts';
 import type { PaymentProgress } from '../../src/device/port.ts';
 import { type KeyRecord, verifyCertificate } from '../../src/frost/keygen.ts';
@@ -221,7 +221,7 @@ describe('a malicious cosigner', () => {
   async function countingSigner() {
     const calls: string[] = [];
     const signer = await load();
-    const counted: Signer = { ...signer };
+    const counted: SignerModule = { ...signer };
     for (const name of ['verifyShare', 'finish', 'signShare', 'aggregate'] as const) {
       counted[name] = ((args: never) => {
         calls.push(name);
