@@ -201,7 +201,7 @@ async function checkKeys({ dataFolder, keyFolder }: Config): Promise<Finding[]> 
   return findings.length === 0 ? [good('keys', `${files} files and folders, for this user alone`)] : findings;
 }
 
-async function checkStore({ store: setting, dataFolder }: Config): Promise<Finding[]> {
+async function checkStore({ store: setting, dataFolder, keyFolder }: Config): Promise<Finding[]> {
   if (setting.kind === 'sqlite') {
     const there = await stat(setting.path).then(
       () => true,
@@ -209,7 +209,7 @@ async function checkStore({ store: setting, dataFolder }: Config): Promise<Findi
     );
     if (!there) return [doubtful('store', 'there is no database yet', 'Run init, or serve: both make it.')];
   }
-  const store = await openStore(setting);
+  const store = await openStore(setting, keyFolder);
   try {
     await store.check();
     if (!(await store.bound()))

@@ -41,7 +41,7 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 
 async function openFolder(config: Config): Promise<{ identity: Identity; store: Store }> {
   await mkdir(config.dataFolder, { recursive: true, mode: 0o700 });
-  const store = await openStore(config.store);
+  const store = await openStore(config.store, config.keyFolder);
   try {
     const fresh = !(await store.bound());
     const identity = await openIdentity(config.dataFolder, fresh, await load(), systemRandom);
@@ -97,7 +97,7 @@ async function aboutBackup(command: BackupCommand, config: Config, { path, secre
     now: systemClock.now,
   };
   if (command === 'verify-backup') return sayContents(await verifyBackup(parts, path, secret));
-  const store = await openStore(config.store);
+  const store = await openStore(config.store, config.keyFolder);
   try {
     if (command === 'backup') {
       await backup(store, parts, path, secret);

@@ -2,10 +2,12 @@
  * Several cosigners beside each other over one PostgreSQL and one folder of keys: one limit, one ledger, one chain of receipts,
  * whichever instance is asked; and what is left when the database is killed under load, or a standby takes its place.
  */
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type PostgresServer, startPostgres } from '../../scripts/setup/postgres.ts';
 import { systemClock } from '../../src/cosigner/clock.ts';
+import { fenceIn } from '../../src/cosigner/stores/fence.ts';
 import { openPostgres } from '../../src/cosigner/stores/postgres.ts';
 import type { AnswerOf } from '../../src/protocol/messages.ts';
 import { generateNoiseKeyPair } from '../../src/protocol/noise.ts';
@@ -40,11 +42,13 @@ await describeReal('instances beside each other', ['postgres', 'openssl'], () =>
   /** Added to the wall clock of every instance. */
   let later = 0;
   const clock = { ...systemClock, now: () => systemClock.now() + later };
+  /** Beside the keys, as each instance has it. */
+  const fence = () => fenceIn(join(folder, 'epoch-keys'));
 
   const startOver = (url: string, count: number) =>
     Promise.all(
       Array.from({ length: count }, () =>
-        startCosigner({ folder, clock, store: () => openPostgres(url, { clock }) }),
+        startCosigner({ folder, clock, store: () => openPostgres(url, { clock, fence: fence() }) }),
       ),
     );
   const connect = (device: TestDevice, at: number) =>
@@ -221,6 +225,36 @@ await describeReal('instances beside each other', ['postgres', 'openssl'], () =>
       later = DAY + 60_000;
       await pay(await connect(device, 0), device, 1000n);
     });
+
+    test('attack-14 an old primary that lives on is left by all instances once one has seen the new one, and refused when it comes back', async () => {
+      standby = await server.standby();
+      const [behind] = await startOver(server.url('wallets'), 1);
+      instances.push(behind!);
+      const { device, client: there } = await newDevice(behind!);
+      await pay(there, device, 1000n);
+      const caughtUp = async () =>
+        (await standby.sql('SELECT count(*) FROM receipt', 'wallets').catch(() => '0')) === '1';
+      await expect.poll(caughtUp, { timeout: 10_000 }).toBe(true);
+      // Nobody stops the old one: it is cut off from the standby alone, and says that it is the primary.
+      await standby.promote();
+      await pay(there, device, 1000n);
+      instances.push(...(await startOver(standby.url('wallets'), 1)));
+      const stale = await attemptOf(there, device, payment(device, { amount: 1000n }));
+      await expect(askToSign(there, device, stale.body)).rejects.toEqual(code('StoreUnavailable'));
+      await expect(behind!.cosigner.store.check()).rejects.toMatchObject({ detail: 'an old primary' });
+      await expect(openPostgres(server.url('wallets'), { fence: fence() })).rejects.toMatchObject({
+        detail: 'an old primary',
+      });
+      // Whoever is given both takes the new one, and nothing is signed there before the windows have moved on.
+      const url = `postgres://${server.login}@${server.host},${standby.host}/wallets`;
+      const [both] = await startOver(url, 1);
+      instances.push(both!);
+      const client = await Client.connect(addressOf(both!), device.noise);
+      const fresh = await attemptOf(client, device, payment(device, { amount: 1000n }));
+      await expect(askToSign(client, device, fresh.body)).rejects.toThrow('refused');
+      later = DAY + 60_000;
+      await pay(client, device, 1000n);
+    }, 180_000);
   });
 });
 

@@ -1,4 +1,5 @@
 import type { Store } from '../store.ts';
+import { fenceIn } from './fence.ts';
 import { openPostgres } from './postgres.ts';
 import { parsePostgresUrl } from './postgresUrl.ts';
 import { openSqlite } from './sqlite.ts';
@@ -15,6 +16,8 @@ export function readStoreSetting(value: string, path: string): StoreSetting | nu
   return { kind: 'postgres', url };
 }
 
-export async function openStore(setting: StoreSetting): Promise<Store> {
-  return setting.kind === 'sqlite' ? openSqlite(setting.path) : openPostgres(setting.url);
+/** `keyFolder` is what instances beside each other share besides the database. */
+export async function openStore(setting: StoreSetting, keyFolder: string): Promise<Store> {
+  if (setting.kind === 'sqlite') return openSqlite(setting.path);
+  return openPostgres(setting.url, { fence: fenceIn(keyFolder) });
 }

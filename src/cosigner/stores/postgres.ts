@@ -1,8 +1,8 @@
 /**
  * The store in PostgreSQL, for several instances beside each other. The wallet's row, taken FOR UPDATE, covers all of the
  * wallet; a commit is on the primary's disk (`synchronous_commit=on`, and on its synchronous standbys where it has any)
- * before it is reported; a server in recovery is refused. What fails in passing is tried again within a bound, and where the
- * answer to a COMMIT was lost the server is asked what became of it.
+ * before it is reported; a server in recovery is refused, and so is an old primary. What fails in passing is tried again within
+ * a bound, and where the answer to a COMMIT was lost the server is asked what became of it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bytesToHex } from '@noble/hashes/utils.js';
@@ -11,6 +11,7 @@ import { type Random, systemRandom } from '../../crypto/random.ts';
 import { ensure, HoarfrostError } from '../../protocol/errors.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Bytes, Store, Value } from '../store.ts';
+import type { Fence } from './fence.ts';
 import { type PostgresSetting, parsePostgresUrl } from './postgresUrl.ts';
 import { MIGRATIONS, spell } from './schema.ts';
 import { type Database, declareLoss, type Sql, SqlStore } from './sql.ts';
@@ -23,6 +24,8 @@ const IDLE_DEADLINE_MS = 10_000;
 /** How long what fails in passing is tried again. */
 const RETRY_MS = 12_000;
 const BACKOFF_MS = { first: 20, most: 500 };
+/** Within this long each instance knows of a newer timeline that another one has taken up. */
+const FENCE_MS = 1000;
 const PAGE = 500;
 /** Statements with more values than this are not kept prepared: there would be one for every number of inputs. */
 const PREPARED_VALUES = 32;
@@ -41,12 +44,13 @@ export const POSTGRES_WORDS = {
 export interface PostgresParts {
   random?: Random;
   clock?: Pick<Clock, 'now'>;
+  /** Without one, an old primary cannot be told from the new. */
+  fence?: Fence;
 }
 
 /** Connects, and makes or migrates the tables. Throws `BadConfiguration` or `StoreUnavailable`. */
 export async function openPostgres(url: string, parts: PostgresParts = {}): Promise<Store> {
-  const { random = systemRandom, clock = systemClock } = parts;
-  const db = new Postgres(parsePostgresUrl(url), random, clock);
+  const db = new Postgres(parsePostgresUrl(url), parts);
   try {
     await db.open();
     return new SqlStore(db);
@@ -80,6 +84,9 @@ class Postgres implements Database {
   readonly #setting: PostgresSetting;
   readonly #random: Random;
   readonly #clock: Pick<Clock, 'now'>;
+  readonly #fence: Fence | undefined;
+  /** What the fence said, and when by the monotonic clock. */
+  #newest = { timeline: 0, at: Number.NEGATIVE_INFINITY };
   /** One a server. */
   readonly #pools: readonly Pool[];
   /** Which of them was the primary when last asked. */
@@ -91,10 +98,14 @@ class Postgres implements Database {
   #timeline: number | undefined;
   #closed = false;
 
-  constructor(setting: PostgresSetting, random: Random, clock: Pick<Clock, 'now'>) {
+  constructor(
+    setting: PostgresSetting,
+    { random = systemRandom, clock = systemClock, fence }: PostgresParts,
+  ) {
     this.#setting = setting;
     this.#random = random;
     this.#clock = clock;
+    this.#fence = fence;
     const { hosts, user, password, database, ssl } = setting;
     this.#pools = hosts.map((server) => {
       const pool = new Pool({
@@ -166,6 +177,7 @@ class Postgres implements Database {
       );
       const { xid } = (begun as unknown as QueryResult<{ xid: string }>[])[1]!.rows[0]!;
       const value = await work(sqlOn(client));
+      await this.#ensureNewest(client);
       const timeline = this.#checked.get(client)!;
       try {
         await commit(client);
@@ -254,7 +266,20 @@ class Postgres implements Database {
     }
   }
 
-  /** The first server that is no standby, beginning with the one that was the primary before. */
+  async #newestTimeline(): Promise<number> {
+    const asked = performance.now();
+    if (this.#fence !== undefined && asked - this.#newest.at > FENCE_MS) {
+      this.#newest = { timeline: await this.#fence.newest(), at: asked };
+    }
+    return this.#newest.timeline;
+  }
+
+  /** Throws `Superseded`. */
+  async #ensureNewest(client: PoolClient): Promise<void> {
+    if (this.#checked.get(client)! < (await this.#newestTimeline())) throw new Superseded();
+  }
+
+  /** The first server that is no standby and no old primary, beginning with the one that was the primary before. */
   async #connect(): Promise<PoolClient> {
     let failure: unknown;
     for (let i = 0; i < this.#pools.length; i++) {
@@ -267,6 +292,7 @@ class Postgres implements Database {
             client.on('error', () => {});
             this.#checked.set(client, await check(client));
           }
+          await this.#ensureNewest(client);
         } catch (e) {
           client.release(true);
           throw e;
@@ -285,9 +311,16 @@ class Postgres implements Database {
    * unless the operator promotes none but synchronous standbys, commits may be missing.
    */
   async #adopt(client: PoolClient, timeline: number): Promise<void> {
+    const knownBy = async (lock: string) => {
+      const { rows } = await query(client, `SELECT timeline FROM cosigner${lock}`);
+      return rows[0]!.timeline as bigint | null;
+    };
+    const before = await knownBy('');
+    await this.#fence?.raise(timeline);
+    // Others may still be with an old primary: the loss is declared from after they have left it.
+    if (before !== null && Number(before) !== timeline && this.#fence) await sleep(2 * FENCE_MS);
     await query(client, 'BEGIN');
-    const { rows } = await query(client, 'SELECT timeline FROM cosigner FOR UPDATE');
-    const known = rows[0]!.timeline as bigint | null;
+    const known = await knownBy(' FOR UPDATE');
     if (known === null || Number(known) !== timeline) {
       if (known !== null && !this.#setting.losesNothing) {
         await declareLoss(sqlOn(client), this.#random(16), this.#clock.now());
@@ -339,6 +372,9 @@ async function check(client: PoolClient): Promise<number> {
 }
 
 class Standby extends Error {}
+
+/** It says that it is the primary, on a timeline that others have left. */
+class Superseded extends Error {}
 
 /** The wait for a synchronous standby was cut short: committed on this server, and maybe nowhere else. */
 class NotReplicated extends Error {}
@@ -440,7 +476,9 @@ function passes(e: unknown): boolean {
 
 function storeError(e: unknown): HoarfrostError {
   if (e instanceof HoarfrostError) return e;
-  const detail =
-    e instanceof Standby ? 'in recovery' : e instanceof DatabaseError ? `SQLSTATE ${e.code}` : 'connection';
+  let detail = 'connection';
+  if (e instanceof Standby) detail = 'in recovery';
+  else if (e instanceof Superseded) detail = 'an old primary';
+  else if (e instanceof DatabaseError) detail = `SQLSTATE ${e.code}`;
   return new HoarfrostError('StoreUnavailable', { detail, cause: e });
 }
