@@ -1,6 +1,6 @@
 /**
  * One run of the protocol with fixed randomness (docs/protocol.md, "The recorded transcript"): three parties make a key, the
- * device evaluates and signs a payment of two inputs. The cosigner is the product's own session over a real store.
+ * device evaluates and signs a payment of two inputs, and both begin a new epoch. The cosigner is the product's own session over a real store.
  */
 import { join } from 'node:path';
 import { hex } from '@scure/base';
@@ -17,7 +17,7 @@ import type { Random } from '../../src/crypto/random.ts';
 import { Secret } from '../../src/crypto/secret.ts';
 import { type PartyId, SUITE } from '../../src/crypto/signer.ts';
 import { importX25519, x25519PublicKey } from '../../src/crypto/x25519.ts';
-import { completeRecord, firstEpoch } from '../../src/frost/epoch.ts';
+import { completeRecord, firstEpoch, testSignInput } from '../../src/frost/epoch.ts';
 import * as keygen from '../../src/frost/keygen.ts';
 import { signProofHash } from '../../src/frost/proofs.ts';
 import { finishRefresh, openRefresh, revealRefresh } from '../../src/frost/refresh.ts';
@@ -185,6 +185,9 @@ export async function makeTranscript(folder: string): Promise<Transcript> {
     const second = await Recorder.open(running, 'connection/2');
     const { ledger } = await second.hello();
     const signed = await runSigning(second, born, ledger, streams[1]);
+    const third = await Recorder.open(running, 'connection/3');
+    await third.hello();
+    const refresh = await runRefresh(third, running, born, streams[1]);
     return {
       suite: SUITE,
       clock: CLOCK,
@@ -208,8 +211,8 @@ export async function makeTranscript(folder: string): Promise<Transcript> {
           seed: 'recovery',
         },
       },
-      connections: [first.record, second.record],
-      refresh: await runRefresh(running, born, streams),
+      connections: [first.record, second.record, third.record],
+      refresh,
       result: { ...describe(born), ...signed },
     };
   } finally {
@@ -253,31 +256,56 @@ async function runKeygen(channel: Recorder, streams: Record<PartyId, Random>) {
   return { certificate, keys, share: d3.result.share, recoveryShare: r3.result.share };
 }
 
-/** Device and cosigner begin epoch 1. */
-async function runRefresh({ cosigner }: Running, born: Born, streams: Record<PartyId, Random>) {
+/** Device and cosigner begin epoch 1, and show that their new shares fit. */
+async function runRefresh(channel: Recorder, { cosigner }: Running, born: Born, random: Random) {
   const signer = await load();
   const epoch = firstEpoch(signer, born.keys);
-  const sealed = await cosigner.store.viewWallet(born.keys.wallet, (view) => view.sealedShare());
-  const shares = [born.share, await cosigner.keyWrap.open(born.keys.wallet, 0, sealed)] as const;
-  const hosts = [Secret.own(fixed('device/host')), Secret.own(fixed('cosigner/host'))] as const;
-  const [device, other] = [streams[1], streams[2]];
-  const [d0, dOpen] = await openRefresh(signer, { id: 1, host: hosts[0], epoch }, device);
-  const [c0, cOpen] = await openRefresh(signer, { id: 2, host: hosts[1], epoch }, other);
-  const [d1, dReveal] = await revealRefresh(signer, d0, cOpen, device);
-  const [c1, cReveal] = await revealRefresh(signer, c0, dOpen, other);
-  const [d2, dCertify] = await finishRefresh(signer, d1, shares[0], cReveal, device);
-  const [c2, cCertify] = await finishRefresh(signer, c1, shares[1], dReveal, other);
-  const record = completeRecord(signer, epoch, d2.pending, [{ from: 2, message: cCertify }]);
-  const otherRecord = completeRecord(signer, epoch, c2.pending, [{ from: 1, message: dCertify }]);
+  const self = { id: 1, host: Secret.own(fixed('device/host')), epoch } as const;
+  const pass = async (
+    kind: 'refreshOpen' | 'refreshReveal' | 'refreshCertify',
+    message: Bytes,
+  ): Promise<Bytes> => (await channel.ask({ kind, message }, 'party')).message;
+
+  const [d0, open] = await openRefresh(signer, self, random);
+  const theirOpen = await pass('refreshOpen', open);
+  const [d1, reveal] = await revealRefresh(signer, d0, theirOpen, random);
+  const theirReveal = await pass('refreshReveal', reveal);
+  const [finished, certify] = await finishRefresh(signer, d1, born.share, theirReveal, random);
+  const theirCertify = await pass('refreshCertify', certify);
+  const record = completeRecord(signer, epoch, finished.pending, [{ from: 2, message: theirCertify }]);
+
+  const { next, share } = finished;
+  const { groupKey, number, verifyingShares } = next;
+  const inputs = [testSignInput(next)];
+  const attempt = { groupKey, handshakeHash: channel.handshakeHash, attempt: random(16), epoch: number };
+  const own = commitAll(signer, share, attempt, inputs, random);
+  const commitment = Uint8Array.from(own.commitments[0]!);
+  const tested = await channel.ask({ kind: 'testSign', epoch: number, commitment }, 'tested');
+  const peer = {
+    id: 2,
+    verifyingShare: verifyingShares[1],
+    commitments: [tested.commitment],
+    shares: [tested.share],
+  } as const;
+  const signature = Uint8Array.from(finishAll(signer, 1, share, attempt, inputs, own, peer)[0]!);
+  await channel.ask({ kind: 'refreshDone', epoch: number, signature }, 'retired');
+
+  const { wallet } = born.keys;
+  const { sealed, kept } = await cosigner.store.viewWallet(wallet, async (view) => ({
+    sealed: await view.sealedShare(),
+    kept: (await view.records('epoch'))[0]!.body,
+  }));
+  const cosignerShare = await cosigner.keyWrap.open(wallet, number, sealed);
   return {
-    open: { device: hex.encode(dOpen), cosigner: hex.encode(cOpen) },
-    reveal: { device: hex.encode(dReveal), cosigner: hex.encode(cReveal) },
-    certify: { device: hex.encode(dCertify), cosigner: hex.encode(cCertify) },
-    record: { device: hex.encode(record), cosigner: hex.encode(otherRecord) },
-    slope: hex.encode(d2.next.slope),
-    verifyingShares: d2.next.verifyingShares.map((y) => hex.encode(y)),
-    deviceShare: hex.encode(d2.share.expose()),
-    cosignerShare: hex.encode(c2.share.expose()),
+    open: { device: hex.encode(open), cosigner: hex.encode(theirOpen) },
+    reveal: { device: hex.encode(reveal), cosigner: hex.encode(theirReveal) },
+    certify: { device: hex.encode(certify), cosigner: hex.encode(theirCertify) },
+    record: { device: hex.encode(record), cosigner: hex.encode(kept) },
+    slope: hex.encode(next.slope),
+    verifyingShares: verifyingShares.map((y) => hex.encode(y)),
+    test: { sighash: hex.encode(inputs[0]!.sighash), signature: hex.encode(signature) },
+    deviceShare: hex.encode(share.expose()),
+    cosignerShare: hex.encode(cosignerShare.expose()),
   };
 }
 

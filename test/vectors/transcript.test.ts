@@ -79,6 +79,20 @@ describe('the recorded transcript', () => {
       'sign',
       'signed',
     ]);
+    expect(await replay(recorded.connections[2]!)).toEqual([
+      'hello',
+      'hello',
+      'refreshOpen',
+      'party',
+      'refreshReveal',
+      'party',
+      'refreshCertify',
+      'party',
+      'testSign',
+      'tested',
+      'refreshDone',
+      'retired',
+    ]);
   });
 
   test('ends in a key that its shares make, by noble alone', async () => {
@@ -97,6 +111,10 @@ describe('the recorded transcript', () => {
     // After the refresh: 2 f(1) - f(2).
     const { deviceShare, cosignerShare } = recorded.refresh;
     expect(Fn.sub(Fn.mul(2n, share(deviceShare)), share(cosignerShare))).toBe(key);
+    const { sighash, signature } = recorded.refresh.test as Record<string, string>;
+    expect(
+      schnorr.verify(bytes(signature!), bytes(sighash!), bytes(result.groupKey as string).slice(1)),
+    ).toBe(true);
   });
 
   test('ends in two BIP-340 signatures that noble verifies and the transaction carries', () => {
