@@ -9,6 +9,7 @@ import { Channel } from './channel.ts';
 import { Birth } from './handlers/birth.ts';
 import { offlineHandlers } from './handlers/offline.ts';
 import { paymentHandlers } from './handlers/payments.ts';
+import { safetyHandlers } from './handlers/safety.ts';
 import { shareHandlers } from './handlers/shares.ts';
 import type { Caller, DeviceParts, Handlers, Inside, Open } from './handlers/subject.ts';
 import { sweepHandlers } from './handlers/sweep.ts';
@@ -47,6 +48,7 @@ export class Device {
       ...this.#birth.handlers,
       ...vaultHandlers(inside, this.#autoLock),
       ...walletHandlers(inside),
+      ...safetyHandlers(inside),
       ...paymentHandlers(inside),
       ...offlineHandlers(inside),
       ...shareHandlers(inside),
@@ -154,6 +156,7 @@ export class Device {
     const { wallet, payments, refresher } = this.#open;
     return {
       phase: 'unlocked',
+      securityKey: securityKeyOf(vault),
       shares: shares('lit', this.#away ? 'away' : 'lit', 'rest'),
       wallet: {
         ...walletView(wallet, payments.rows, this.#autoLock.minutes),

@@ -119,7 +119,18 @@ export type DeviceState =
   | { phase: 'empty'; shares: ThreeShares }
   | { phase: 'onboarding'; shares: ThreeShares; network: Network; cosignerHost: string }
   | { phase: 'locked'; shares: ThreeShares; network: Network; securityKey: SecurityKeyView | null }
-  | { phase: 'unlocked'; shares: ThreeShares; wallet: WalletView };
+  | { phase: 'unlocked'; shares: ThreeShares; wallet: WalletView; securityKey: SecurityKeyView | null };
+
+/** One decision of the cosigner, signed by it, in one chain with all the others. */
+export interface ReceiptView {
+  sequence: number;
+  at: number;
+  kind: 'signed' | 'waits' | 'refused' | 'policy' | 'cancelled' | 'ceremony';
+  /** Sats that it counted against the limit. */
+  charged: bigint;
+  /** Of the payment, unsigned; zeros where it is about none. */
+  txid: string;
+}
 
 export interface PaymentDraft {
   address: string;
@@ -181,7 +192,7 @@ export interface PortMethods {
   /** `factor`: the PRF output, 32 bytes, which like the password goes straight into the key derivation. */
   unlockWithSecurityKey: [{ password: string; factor: Uint8Array }, null];
   /** `WrongPassword`, `WeakPassword`: then nothing has changed. `factor` where the vault has a security key. */
-  changePassword: [{ password: string; factor: Uint8Array | null; next: string }, null];
+  changePassword: [{ password: string; factor: Uint8Array | null; next: string }, true];
   /** Adds or replaces the security key, or with null takes it away; the password stays. */
   setSecurityKey: [
     {
@@ -189,7 +200,7 @@ export interface PortMethods {
       factor: Uint8Array | null;
       securityKey: (SecurityKeyView & { factor: Uint8Array }) | null;
     },
-    null,
+    true,
   ];
   lock: [null, null];
   receiveAddress: [null, { address: string; uri: string; index: number }];
@@ -207,6 +218,10 @@ export interface PortMethods {
   /** New shares for device and cosigner; resolves when the old ones are gone. `HeadsDiffer`, `EpochStale`, `RefreshInvalid`. */
   refreshShares: [null, null];
   setAutoLock: [{ minutes: number }, null];
+  /** The last ones, newest first, checked to be one chain; `total` are there in all. None of a chain that is broken. */
+  receipts: [null, { items: ReceiptView[]; total: number; broken: boolean }];
+  /** What is public of this wallet, for the recovery page or another browser: an encoded `offlineBundle`. No share, no key. */
+  exportState: [null, { bundle: Uint8Array }];
   activityDetail: [{ id: string }, ActivityView & { transaction: Uint8Array | null }];
   /** A drafted payment as a request to the recovery page, an encoded `offlineMessage`; ends the request before. `InsufficientFunds`, `MayPayTwice`. */
   offlineRequest: [{ request: string }, { message: Uint8Array }];

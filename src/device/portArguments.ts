@@ -69,6 +69,8 @@ const ARGUMENTS: { [M in PortMethod]: Check<PortMethods[M][0]> } = {
   descriptor: nothing,
   refreshShares: nothing,
   setAutoLock: fields({ minutes: integer }),
+  receipts: nothing,
+  exportState: nothing,
   activityDetail: fields({ id: text }),
   offlineRequest: request,
   offlineFinish: fields({ request: text, message: bytes }),

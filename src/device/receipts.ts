@@ -63,6 +63,36 @@ export async function followReceipts(
   return head;
 }
 
+/** How many of the last ones are shown. */
+const RECENT = 200;
+
+/**
+ * The last receipts, oldest first, and the head after them. They stand in one chain with `head`, or it throws
+ * `TranscriptMismatch` as `followReceipts` does.
+ */
+export async function recentReceipts(
+  chain: Chain,
+  head: ReceiptHead,
+): Promise<{ items: TypeOf<typeof receiptBody>[]; head: ReceiptHead }> {
+  const { signer, hostKey, wallet } = chain;
+  const items: TypeOf<typeof receiptBody>[] = [];
+  let at: ReceiptHead | null = null;
+  const from = Math.max(1, head.sequence - RECENT + 1);
+  for (let pages = 0; pages < PAGES_MAX; pages++) {
+    const page = await chain.fetch(from + items.length);
+    for (const receipt of page) {
+      const item = readReceipt(signer, receipt, hostKey, wallet);
+      at ??= { sequence: from - 1, hash: from === 1 ? NO_RECEIPTS.hash : item.previous };
+      at = append(chain, at, receipt);
+      if (at.sequence === head.sequence) ensureSame(equalVar(at.hash, head.hash));
+      items.push(item);
+    }
+    if (page.length === 0) break;
+  }
+  ensureSame((at?.sequence ?? 0) >= head.sequence);
+  return { items: items.slice(-RECENT), head: at ?? head };
+}
+
 async function walk(chain: Chain, from: ReceiptHead, until: number): Promise<ReceiptHead> {
   let at = from;
   for (let pages = 0; at.sequence < until && pages < PAGES_MAX; pages++) {

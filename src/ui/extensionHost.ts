@@ -11,6 +11,8 @@ const NAMES: typeof PORT_NAMES = {
 };
 const PARAMETER = 'wallet';
 
+export type TabPage = 'safety.html' | 'offline.html';
+
 export interface Host {
   /** Whose page this is. */
   readonly generation: Generation;
@@ -18,6 +20,10 @@ export interface Host {
   openPort(generation?: Generation): BrowserPort;
   /** In a tab of its own: setting up does not fit in a popup, which closes when it loses focus. */
   openOnboarding(generation?: Generation): Promise<void>;
+  /** From the popup in a tab of its own, for it closes when it loses focus; from a tab in its place. */
+  openPage(page: TabPage, hash?: string): Promise<void>;
+  /** Where this browser gets a new share for its wallet. */
+  openReplacement(): Promise<void>;
   /** Shows a wallet in this tab. */
   openWallet(generation?: Generation): void;
   version: string;
@@ -40,11 +46,22 @@ export const extensionHost: Host = {
     await browser.tabs.create({ url: urlOf('onboarding.html', generation) });
     window.close();
   },
+  openPage: (page, hash = '') => open(urlOf(page, own) + hash),
+  openReplacement: () => open(`${urlOf('onboarding.html', own)}#replace`),
   openWallet(generation = own) {
     location.assign(urlOf('popup.html', generation));
   },
   version: browser.runtime.getManifest().version,
 };
+
+async function open(url: string): Promise<void> {
+  if (!browser.extension.getViews({ type: 'popup' }).includes(window)) {
+    location.assign(url);
+    return;
+  }
+  await browser.tabs.create({ url });
+  window.close();
+}
 
 function generationOf(name: string | null): Generation {
   return name === 'next' || name === 'former' ? name : 'current';

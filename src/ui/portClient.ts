@@ -58,6 +58,8 @@ const DEADLINES: Record<PortMethod, number> = {
   discard: 10 * SECOND,
   descriptor: 10 * SECOND,
   setAutoLock: 10 * SECOND,
+  receipts: 40 * SECOND,
+  exportState: 10 * SECOND,
   activityDetail: 40 * SECOND,
   sweep: 10 * SECOND,
   sweepAdopt: 10 * SECOND,

@@ -45,7 +45,7 @@ export function vaultHandlers(inside: Inside, autoLock: AutoLock): Handlers<Vaul
     },
     changePassword: async ({ password, factor, next }) => {
       await withFactor(factor, (f) => lock.changePassword({ password, factor: f }, next));
-      return null;
+      return true;
     },
     setSecurityKey: async ({ password, factor, securityKey }) => {
       await withFactor(factor, (f) =>
@@ -59,7 +59,7 @@ export function vaultHandlers(inside: Inside, autoLock: AutoLock): Handlers<Vaul
         ),
       );
       inside.tell();
-      return null;
+      return true;
     },
   };
 }

@@ -46,7 +46,7 @@ function Phase({ host }: { host: Host }) {
         </Frame>
       );
     case 'locked':
-      return <Unlock shares={state.shares} network={state.network} />;
+      return <Unlock state={state} host={host} />;
     case 'unlocked':
       return (
         <Frame state={state} host={host} where={where}>

@@ -112,7 +112,7 @@ export function Steps({ steps, label }: { steps: Step[]; label: string }) {
   );
 }
 
-const DEVICE_WORDS: Record<ShardState, string> = {
+const STATE_WORDS: Record<ShardState, string> = {
   lit: 'Ready',
   rest: 'At rest',
   locked: 'Locked',
@@ -121,19 +121,18 @@ const DEVICE_WORDS: Record<ShardState, string> = {
   lost: 'Lost',
   none: 'Not made yet',
 };
-const COSIGNER_WORDS: Record<ShardState, string> = {
-  ...DEVICE_WORDS,
-  lit: 'Online',
-  locked: 'Not asked yet',
+export const SHARE_WORDS: Record<keyof ThreeShares, Record<ShardState, string>> = {
+  device: STATE_WORDS,
+  cosigner: { ...STATE_WORDS, lit: 'Online', locked: 'Not asked yet' },
+  recovery: { ...STATE_WORDS, lit: 'At hand', rest: 'On paper' },
 };
-const RECOVERY_WORDS: Record<ShardState, string> = { ...DEVICE_WORDS, lit: 'At hand', rest: 'On paper' };
 
 /** The three shares: place says which, form says how, words say both. */
 export function Health({ shares }: { shares: ThreeShares }) {
   const rows = [
-    ['Device', shares.device, DEVICE_WORDS[shares.device]],
-    ['Cosigner', shares.cosigner, COSIGNER_WORDS[shares.cosigner]],
-    ['Recovery', shares.recovery, RECOVERY_WORDS[shares.recovery]],
+    ['Device', shares.device, SHARE_WORDS.device[shares.device]],
+    ['Cosigner', shares.cosigner, SHARE_WORDS.cosigner[shares.cosigner]],
+    ['Recovery', shares.recovery, SHARE_WORDS.recovery[shares.recovery]],
   ] as const;
   return (
     <section class="card health" aria-label="Health of the three shares">

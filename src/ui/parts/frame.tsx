@@ -93,13 +93,15 @@ export function useEscape(onEscape: () => void): void {
 
 export type MainPlace = 'home' | 'activity' | 'settings';
 
-const PLACES: { at: MainPlace; icon: IconName; name: string }[] = [
+/** Safety is a tab of its own. */
+const PLACES: { at: MainPlace | 'safety'; icon: IconName; name: string }[] = [
   { at: 'home', icon: 'wallet', name: 'Wallet' },
   { at: 'activity', icon: 'list', name: 'Activity' },
+  { at: 'safety', icon: 'safety', name: 'Safety' },
   { at: 'settings', icon: 'gear', name: 'Settings' },
 ];
 
-export function Nav({ at, onGo }: { at: MainPlace; onGo: (place: MainPlace) => void }) {
+export function Nav({ at, onGo }: { at: MainPlace; onGo: (place: MainPlace | 'safety') => void }) {
   return (
     <nav class="nav" aria-label="Main">
       {PLACES.map((place) => (

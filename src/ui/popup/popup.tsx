@@ -16,6 +16,7 @@ import { Review } from './review.tsx';
 import { emptyForm, Send } from './send.tsx';
 import { Mismatch, Sending } from './sending.tsx';
 import { Settings } from './settings.tsx';
+import { Stale } from './stale.tsx';
 import { Sweep } from './sweep.tsx';
 import { Unlock } from './unlock.tsx';
 
@@ -71,7 +72,7 @@ function Screen({ state, host }: { state: DeviceState; host: Host }) {
         />
       );
     case 'locked':
-      return <Unlock shares={state.shares} network={state.network} />;
+      return <Unlock state={state} host={host} />;
     case 'unlocked':
       return <Wallet state={state} host={host} />;
   }
@@ -138,6 +139,7 @@ function Wallet({ state, host }: { state: Extract<DeviceState, { phase: 'unlocke
   const [route, go] = useState<Route>({ at: 'home' });
   const [unit, chooseUnit] = useState<Unit>(readUnit);
   const [form, setForm] = useState(() => emptyForm(unit));
+  const [looksOnly, lookOnly] = useState(false);
   const home = () => go({ at: 'home' });
   const changeUnit = (next: Unit) => {
     setUnit(next);
@@ -147,6 +149,9 @@ function Wallet({ state, host }: { state: Extract<DeviceState, { phase: 'unlocke
   // A screen starts at its top, wherever the one before was scrolled to.
   useEffect(() => document.querySelector('.screen')?.scrollTo(0, 0), [route.at]);
 
+  if (wallet.epoch.alert === 'EpochStale' && !looksOnly) {
+    return <Stale {...{ shares, wallet, host }} onLook={() => lookOnly(true)} />;
+  }
   switch (route.at) {
     case 'home':
     case 'activity':
@@ -173,7 +178,10 @@ function Wallet({ state, host }: { state: Extract<DeviceState, { phase: 'unlocke
           {route.at === 'settings' && (
             <Settings {...{ shares, wallet, host }} onSweep={() => go({ at: 'sweep' })} />
           )}
-          <Nav at={route.at} onGo={(place) => go({ at: place })} />
+          <Nav
+            at={route.at}
+            onGo={(place) => (place === 'safety' ? void host.openPage('safety.html') : go({ at: place }))}
+          />
         </>
       );
     case 'receive':

@@ -83,6 +83,19 @@ export function Settings({
               ))}
             </select>
           </label>
+          <button
+            type="button"
+            class="row row--tight"
+            onClick={() => void host.openPage('safety.html', '#password')}
+          >
+            <span class="glyph tone-faint">
+              <Icon name="pen" />
+            </span>
+            <span class="row__main row__title">Change the password</span>
+            <span class="row__chev">
+              <Icon name="next" />
+            </span>
+          </button>
           <div class="row row--tight">
             <span class="glyph tone-faint">
               <Icon name="theme" />

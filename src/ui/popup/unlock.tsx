@@ -1,23 +1,43 @@
 /** Unlock: the password, and what is never asked here. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { ThreeShares } from '../../device/port.ts';
-import type { Network } from '../../protocol/networks.ts';
+import type { DeviceState } from '../../device/port.ts';
 import { useCall } from '../device.tsx';
+import type { Host } from '../extensionHost.ts';
 import { NetworkBadge, Rime } from '../parts/frame.tsx';
+import { KeyNotice, useKeyPrompt } from '../parts/keyPrompt.tsx';
 import { Mark } from '../parts/mark.tsx';
 import { FailureNotice, FieldError } from '../parts/notice.tsx';
 import { wordsFor } from '../words.ts';
+import { Forgotten } from './forgotten.tsx';
 
-export function Unlock({ shares, network }: { shares: ThreeShares; network: Network }) {
+type Locked = Extract<DeviceState, { phase: 'locked' }>;
+
+export function Unlock({ state, host }: { state: Locked; host: Host }) {
+  const [forgotten, setForgotten] = useState(false);
+  if (forgotten) return <Forgotten {...{ state, host }} onBack={() => setForgotten(false)} />;
+  return <Form state={state} onForgotten={() => setForgotten(true)} />;
+}
+
+function Form({ state, onForgotten }: { state: Locked; onForgotten: () => void }) {
+  const { shares, network, securityKey } = state;
   const [password, setPassword] = useState('');
-  const unlock = useCall('unlock');
+  const alone = useCall('unlock');
+  const together = useCall('unlockWithSecurityKey');
+  const unlock = securityKey === null ? alone : together;
+  const key = useKeyPrompt();
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => field.current?.focus(), []);
 
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (password === '' || unlock.busy) return;
-    await unlock.run({ password });
+    if (password === '' || unlock.busy || key.asking) return;
+    if (securityKey === null) {
+      await alone.run({ password });
+    } else {
+      const factor = await key.factor(securityKey);
+      if (!factor) return;
+      await together.run({ password, factor });
+    }
     setPassword('');
     field.current?.focus();
   };
@@ -33,10 +53,15 @@ export function Unlock({ shares, network }: { shares: ThreeShares; network: Netw
         <Mark shares={shares} size="xl" label="Your device share is locked" />
         <div class="stack stack--tight">
           <h1 class="headline">Locked</h1>
-          <p class="small">Your device share is asleep.</p>
+          <p class="small">
+            {securityKey === null
+              ? 'Your device share is asleep.'
+              : 'Your password and your security key wake your device share.'}
+          </p>
         </div>
       </main>
       <form class="actions" onSubmit={submit}>
+        {key.problem !== null && <KeyNotice problem={key.problem} />}
         {unlock.error !== null && !wrong && <FailureNotice failure={unlock.error} />}
         <div class="field">
           <label class="visually-hidden" for="password">
@@ -63,9 +88,14 @@ export function Unlock({ shares, network }: { shares: ThreeShares; network: Netw
           )}
         </div>
         <button type="submit" class="btn btn--primary" aria-disabled={password === '' || unlock.busy}>
-          {unlock.busy ? 'Unlocking…' : 'Unlock'}
+          {key.asking ? 'Waiting for the key…' : unlock.busy ? 'Unlocking…' : 'Unlock'}
         </button>
-        <p class="caption centred">Never your recovery words.</p>
+        <div class="between">
+          <p class="caption">Never your recovery words.</p>
+          <button type="button" class="link" onClick={onForgotten}>
+            {securityKey === null ? 'Forgotten?' : 'Forgotten or lost?'}
+          </button>
+        </div>
       </form>
     </>
   );
