@@ -80,21 +80,26 @@ export class OfflineSigning {
       attempt: env.random(16),
       epoch: epoch.number,
     };
-    const [share, host] = [await vault.share(epoch.number), await vault.host()];
-    return withSecrets([share, host], () => {
-      const committed = commitAll(signer, share, attempt, read.inputs, env.random);
-      const since = { now: env.now(), monotonic: env.monotonic() };
-      const verifyingShare = epoch.verifyingShares[RECOVERY - 1]!;
-      this.#pending = { task, read, attempt, committed, verifyingShare, since };
-      const body = encode(offlineSignBody, {
-        bundle: { certificate: wallet.certificate, copies: [records] },
-        epoch: epoch.number,
-        attempt: attempt.attempt,
-        task,
-        commitments: committed.commitments.map((pair) => Uint8Array.from(pair)),
+    const share = await vault.share(epoch.number);
+    return withSecrets([share], async () => {
+      const host = await vault.host();
+      return withSecrets([host], () => {
+        // Another request may have come while the vault was open.
+        this.drop();
+        const committed = commitAll(signer, share, attempt, read.inputs, env.random);
+        const since = { now: env.now(), monotonic: env.monotonic() };
+        const verifyingShare = epoch.verifyingShares[RECOVERY - 1]!;
+        this.#pending = { task, read, attempt, committed, verifyingShare, since };
+        const body = encode(offlineSignBody, {
+          bundle: { certificate: wallet.certificate, copies: [records] },
+          epoch: epoch.number,
+          attempt: attempt.attempt,
+          task,
+          commitments: committed.commitments.map((pair) => Uint8Array.from(pair)),
+        });
+        const signature = signer.schnorrSign(host, offlineRequestHash(body), env.random(32));
+        return { kind: 'sign', body, signature: Uint8Array.from(signature) };
       });
-      const signature = signer.schnorrSign(host, offlineRequestHash(body), env.random(32));
-      return { kind: 'sign', body, signature: Uint8Array.from(signature) };
     });
   }
 

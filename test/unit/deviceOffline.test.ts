@@ -6,6 +6,7 @@ import { verifyMessage } from '../../src/bitcoin/message.ts';
 import { parseTransaction, txidOf } from '../../src/bitcoin/transaction.ts';
 import { load } from '../../src/crypto/load.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
+import type { SignerModule } from '../../src/crypto/signer.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
 import { OFFLINE_NONCE_LIFETIME_MS } from '../../src/protocol/limits.ts';
 import { type OfflineOf, offlineMessage } from '../../src/protocol/offline.ts';
@@ -14,6 +15,7 @@ import { newWords } from '../../src/recovery/words.ts';
 import { PAYEE, type Running, removeFolder, startCosigner, testFolder } from '../support/cosigner.ts';
 import { databaseOf, newProfile, type Profile, Worker } from '../support/deviceHost.ts';
 import { linkOf, onboard, PASSWORD } from '../support/onboard.ts';
+import { secretsOf } from '../support/shares.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name });
 const payee = addressOf(PAYEE, 'regtest')!;
@@ -136,8 +138,11 @@ describe('a payment without the cosigner', () => {
     profile.clock.skew += 10_000;
     await expect(give(request, jumped)).rejects.toMatchObject({ code: 'NonceConsumed' });
     profile.clock.skew = 0;
+    await worker.call('lock', null);
+    await worker.call('unlock', { password: PASSWORD });
+    const open = await draft();
 
-    const locked = await answer((await ask(request)).message);
+    const locked = await answer((await ask(open.request)).message);
     await worker.call('lock', null);
     await worker.call('unlock', { password: PASSWORD });
     const again = await draft();
@@ -160,14 +165,37 @@ describe('a payment without the cosigner', () => {
     await expect(ask(second.request)).rejects.toEqual(code('InsufficientFunds'));
   });
 
-  test('the request carries neither share nor key, and leaves no secret behind', async () => {
-    const { request } = await draft();
-    const drops = vi.spyOn(await load(), 'dropNonces');
-    const { message } = await ask(request);
-    await ask(request);
-    expect(drops).toHaveBeenCalled();
-    const said = decode(offlineMessage, message);
-    expect(Object.keys(said).sort()).toEqual(['body', 'kind', 'signature']);
+  test('of all nonces only those of the open request live, and of all secrets none', async () => {
+    const real = await load();
+    const live = new Set<unknown>();
+    const signer: SignerModule = {
+      ...real,
+      commit(args) {
+        const made = real.commit(args);
+        live.add(made.nonces);
+        return made;
+      },
+      dropNonces(nonces) {
+        live.delete(nonces);
+        real.dropNonces(nonces);
+      },
+    };
+    worker.kill();
+    worker = await Worker.start(profile, { signer });
+    await ask((await draft()).request);
+    expect(live.size).toBe(1);
+    await worker.call('lock', null);
+    expect(live.size).toBe(0);
+    await worker.call('unlock', { password: PASSWORD });
+    const { request } = await draft(600_000n);
+    const { left, result } = await secretsOf(async () => {
+      await Promise.all([ask(request), ask(request)]);
+      return ask(request);
+    });
+    expect(left).toEqual([]);
+    expect(live.size).toBe(2);
+    await give(request, await answer((result as { message: Uint8Array }).message));
+    expect(live.size).toBe(0);
   });
 });
 
