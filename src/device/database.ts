@@ -8,6 +8,7 @@ import { HoarfrostError } from '../protocol/errors.ts';
 import { withDeadline } from './deadline.ts';
 import type { RecordRow } from './epochs.ts';
 import type { PendingKey } from './keygen.ts';
+import type { NewcomerRecord } from './newcomer.ts';
 import type { DrillRecord } from './offline.ts';
 import type { PaymentRecord } from './payments.ts';
 import type { SweepRecord } from './sweep.ts';
@@ -43,6 +44,8 @@ interface Schema extends DBSchema {
   sweep: { key: 'sweep'; value: SweepRecord };
   /** `offline`: the last drill that was verified. */
   drill: { key: 'drill'; value: DrillRecord };
+  /** `repairDevice`: a device that is to take the place of a lost one. */
+  newcomer: { key: 'newcomer'; value: NewcomerRecord };
   /** `device`. */
   settings: { key: 'settings'; value: Settings };
 }
@@ -59,6 +62,7 @@ type StoreName =
   | 'transactions'
   | 'sweep'
   | 'drill'
+  | 'newcomer'
   | 'settings';
 
 /** One row put, or deleted where `value` is null. */
@@ -93,6 +97,7 @@ const MIGRATIONS: ((db: IDBPDatabase<Schema>) => void)[] = [
     db.createObjectStore('records');
     db.createObjectStore('change');
     db.createObjectStore('drill');
+    db.createObjectStore('newcomer');
   },
 ];
 

@@ -18,10 +18,10 @@ export async function linkOf(running: Running, token?: string): Promise<string> 
 }
 
 /** The onboarding page from the typed words to the certificate. */
-export async function onboard(worker: Worker, uri: string): Promise<Bytes> {
+export async function onboard(worker: Worker, uri: string, words = newWords()): Promise<Bytes> {
   const recovery = new RecoveryKeygen(await load());
   const terms = termsOf(DAILY_LIMIT);
-  const recoveryHello = await recovery.begin(newWords(), 'regtest', terms);
+  const recoveryHello = await recovery.begin(words, 'regtest', terms);
   const hear = (messages: Uint8Array[]) => messages as Bytes[];
   try {
     const start = {
