@@ -86,6 +86,12 @@ const SETTINGS = {
     help: 'connections that one address may open in a minute',
     usual: '256',
   },
+  handshakeRate: {
+    name: 'handshake-rate',
+    value: 'NUMBER',
+    help: 'TLS handshakes that begin in a second; who is over it waits',
+    usual: '100',
+  },
   openEnrolment: {
     name: 'open-enrolment',
     value: 'NUMBER',
@@ -150,7 +156,7 @@ export interface ServeConfig {
   halfOpen: number;
   metrics: { host: string; port: number } | null;
   contacts: ContactSetting;
-  limits: Pick<Limits, 'addressConnections' | 'addressOpens' | 'openEnrolments'>;
+  limits: Pick<Limits, 'addressConnections' | 'addressOpens' | 'handshakes' | 'openEnrolments'>;
 }
 
 /** What only the commands about backups need. */
@@ -377,6 +383,7 @@ function limits(values: Values): ServeConfig['limits'] {
   return {
     addressConnections: integer(values, 'addressConnections', 1, 1_000_000),
     addressOpens: { burst: opens, perMinute: opens },
+    handshakes: { burst: 16, perMinute: 60 * integer(values, 'handshakeRate', 1, 10_000) },
     openEnrolments: enrolments === 0 ? null : enrolments,
   };
 }

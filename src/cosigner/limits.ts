@@ -15,6 +15,8 @@ export interface Limits {
   /** TCP connections of one address: at a time, and opened. */
   readonly addressConnections: number;
   readonly addressOpens: Rate;
+  /** TLS handshakes that begin, of all addresses together: a second of them costs a fifth of a processor's. */
+  readonly handshakes: Rate;
   /** What devices without a wallet may cost, all of one address together. */
   readonly strangers: Rate;
   readonly device: Rate;
@@ -30,6 +32,7 @@ export interface Limits {
 export const USUAL_LIMITS: Limits = {
   addressConnections: 256,
   addressOpens: { burst: 256, perMinute: 256 },
+  handshakes: { burst: 16, perMinute: 6000 },
   strangers: { burst: 240, perMinute: 120 },
   device: { burst: 600, perMinute: 1200 },
   broadcasts: { burst: 30, perMinute: 6 },
@@ -86,10 +89,41 @@ export class Buckets {
   }
 }
 
+/** Names that were met not long ago. */
+export class Recently {
+  readonly #forMs: number;
+  readonly #monotonic: () => number;
+  readonly #namesMax: number;
+  /** When each was last met, the longest ago first. */
+  readonly #metAt = new Map<string, number>();
+
+  constructor(forMs: number, monotonic: () => number, namesMax = NAMES_MAX) {
+    this.#forMs = forMs;
+    this.#monotonic = monotonic;
+    this.#namesMax = namesMax;
+  }
+
+  add(name: string): void {
+    this.#metAt.delete(name);
+    this.#metAt.set(name, this.#monotonic());
+    if (this.#metAt.size > this.#namesMax) this.#metAt.delete(this.#metAt.keys().next().value!);
+  }
+
+  has(name: string): boolean {
+    const at = this.#metAt.get(name);
+    return at !== undefined && this.#monotonic() - at < this.#forMs;
+  }
+}
+
+const KNOWN_MS = 86_400_000;
+
 /** The limits and the buckets of this process. */
 export class Limiter {
   readonly limits: Limits;
   readonly opens: Buckets;
+  readonly handshakes: Buckets;
+  /** Addresses where an enrolled device was. */
+  readonly known: Recently;
   readonly strangers: Buckets;
   readonly devices: Buckets;
   readonly broadcasts: Buckets;
@@ -98,6 +132,8 @@ export class Limiter {
     this.limits = limits;
     const buckets = (rate: Rate) => new Buckets(rate, clock.monotonic);
     this.opens = buckets(limits.addressOpens);
+    this.handshakes = buckets(limits.handshakes);
+    this.known = new Recently(KNOWN_MS, clock.monotonic);
     this.strangers = buckets(limits.strangers);
     this.devices = buckets(limits.device);
     this.broadcasts = buckets(limits.broadcasts);

@@ -14,6 +14,7 @@ import type { Notice } from '../protocol/messages.ts';
 import { Connection, TIMING, type Timing } from './connection.ts';
 import { isContactPage, serveContactPage } from './contactPage.ts';
 import type { Cosigner } from './cosigner.ts';
+import { Gate } from './gate.ts';
 import { checkHealth } from './health.ts';
 import { addressName } from './limits.ts';
 import { Session } from './session.ts';
@@ -44,6 +45,7 @@ export class Listener {
     maxPayload: NOISE_MESSAGE_MAX,
     handleProtocols: () => SUBPROTOCOL,
   });
+  readonly #gate: Gate;
   readonly #connections = new Set<Connection>();
   /** TCP connections by address. */
   readonly #sources = new Map<string, number>();
@@ -61,11 +63,18 @@ export class Listener {
       key: options.key,
       minVersion: 'TLSv1.3',
       handshakeTimeout: HANDSHAKE_DEADLINE_MS,
+      pauseOnConnect: true,
     });
+    // Node begins TLS with every socket at once; here the gate says when.
+    const [beginTls] = this.#server.listeners('connection') as ((socket: Socket) => void)[];
+    this.#server.removeAllListeners('connection');
+    this.#gate = new Gate(cosigner.limiter, cosigner.clock.monotonic);
     this.#server.maxConnections = options.connections;
     this.#server.headersTimeout = HANDSHAKE_DEADLINE_MS;
     this.#server.requestTimeout = HANDSHAKE_DEADLINE_MS;
-    this.#server.on('connection', (socket: Socket) => this.#admit(socket));
+    this.#server.on('connection', (socket: Socket) => {
+      this.#admit(socket, () => beginTls!.call(this.#server, socket));
+    });
     this.#server.on('request', (request, response) => void this.#page(request, response));
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
     cosigner.announcements.listen((wallet) => {
@@ -114,6 +123,7 @@ export class Listener {
     this.#draining = true;
     this.notify({ kind: 'draining' });
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#gate.close();
     const deadline = setTimeout(() => {
       for (const connection of this.#connections) connection.terminate();
     }, DRAIN_DEADLINE_MS);
@@ -135,8 +145,8 @@ export class Listener {
     }
   }
 
-  /** Before TLS, which costs more than all that follows: an address over its share is cut off unheard. */
-  #admit(socket: Socket): void {
+  /** Before TLS, which costs more than all that follows: an address over its share is cut off unheard, the others wait at the gate. */
+  #admit(socket: Socket, beginTls: () => void): void {
     const { limits, opens } = this.#cosigner.limiter;
     const address = addressName(socket.remoteAddress);
     const open = this.#sources.get(address) ?? 0;
@@ -151,6 +161,7 @@ export class Listener {
       if (left === 0) this.#sources.delete(address);
       else this.#sources.set(address, left);
     });
+    this.#gate.enter(socket, address, beginTls);
   }
 
   #accept(ws: WebSocket, address: string): void {

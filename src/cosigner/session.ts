@@ -208,6 +208,7 @@ export class Session {
     ensure(request.network === network, 'WrongNetwork');
     this.#greeted = true;
     this.#wallet = await store.walletOfDevice(this.#peer.deviceKey);
+    if (this.#wallet !== null) this.#cosigner.limiter.known.add(this.#address);
     const ledger = await store.ledger();
     const common = { kind: 'hello', version: PROTOCOL_VERSION, ledger, time: clock.now() } as const;
     if (this.#wallet === null)

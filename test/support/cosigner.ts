@@ -152,6 +152,7 @@ const NO_CONTACTS: ContactSetting = { smtp: null, webhooks: null };
 /** Tests play many devices from one address; what limits do has tests of its own. */
 const PATIENT: Partial<Limits> = {
   addressOpens: { burst: 100_000, perMinute: 100_000 },
+  handshakes: { burst: 100_000, perMinute: 100_000 },
   strangers: { burst: 100_000, perMinute: 100_000 },
 };
 

@@ -4,7 +4,7 @@ import { get } from 'node:https';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Clock } from '../../src/cosigner/clock.ts';
 import { TIMING } from '../../src/cosigner/connection.ts';
-import { addressName, Buckets } from '../../src/cosigner/limits.ts';
+import { addressName, Buckets, Recently } from '../../src/cosigner/limits.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
 import { encode } from '../../src/protocol/codec.ts';
 import { CLOSE, SUBPROTOCOL, splitMessage } from '../../src/protocol/frames.ts';
@@ -132,6 +132,62 @@ describe('audit-12 addresses', () => {
     for (let i = 0; i < 3; i++) await (await socketFrom('127.0.0.2')).close();
     await expect(socketFrom('127.0.0.2')).rejects.toThrow();
     await (await stranger()).hello();
+  });
+
+  test('handshakes begin at their rate: addresses take turns, and where an enrolled device was seen goes first', async () => {
+    // One in half a second, when two have begun.
+    await start({ limits: { handshakes: { burst: 6, perMinute: 120 } } });
+    const noise = await generateNoiseKeyPair();
+    const first = await Client.connect(from('127.0.0.9'), noise);
+    await enrol(first, noise, await running.token());
+    await first.close();
+    await (await Client.connect(from('127.0.0.9'), noise)).close();
+
+    const order: string[] = [];
+    const open = (address: string) =>
+      socketFrom(address).then(
+        (socket) => {
+          order.push(address);
+          return socket;
+        },
+        () => null,
+      );
+    const flood = Array.from({ length: 12 }, () => open('127.0.0.2'));
+    await expect.poll(() => order.length).toBeGreaterThanOrEqual(4);
+    const stranger = open('127.0.0.3');
+    // The stranger waits before the device comes.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const device = open('127.0.0.9');
+    expect(await stranger).not.toBeNull();
+    expect(await device).not.toBeNull();
+    expect(order.indexOf('127.0.0.9')).toBeLessThan(order.indexOf('127.0.0.3'));
+    const before = order.slice(4, order.indexOf('127.0.0.3'));
+    expect(before.filter((address) => address === '127.0.0.2').length).toBeLessThanOrEqual(2);
+    await running.stop();
+    await Promise.all(flood);
+    await start();
+  });
+
+  test('who waits at the gate is let go when the cosigner stops', async () => {
+    await start({ limits: { handshakes: { burst: 1, perMinute: 1 } } });
+    await (await socketFrom('127.0.0.2')).close();
+    const waiting = expect(socketFrom('127.0.0.3')).rejects.toThrow();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await running.stop();
+    await waiting;
+    await start();
+  });
+
+  test('addresses that were met are forgotten in time, and the oldest first', () => {
+    let at = 0;
+    const recently = new Recently(1000, () => at, 2);
+    recently.add('a');
+    at = 999;
+    expect(recently.has('a')).toBe(true);
+    at = 1000;
+    expect(recently.has('a')).toBe(false);
+    for (const name of ['b', 'c', 'b', 'd']) recently.add(name);
+    expect(['b', 'c', 'd'].map((name) => recently.has(name))).toEqual([true, false, true]);
   });
 
   test('who asks for the health pages too often is answered so, and asks no chain source', async () => {

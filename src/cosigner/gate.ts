@@ -1,0 +1,102 @@
+/**
+ * Who may begin a TLS handshake, and when. A handshake costs us some thousand times what it costs a flooder to ask for one, so
+ * they begin one after the other at a steady rate that leaves most of the processor to those who are in. Who waits costs a socket
+ * that is not read. Addresses take turns, and those where an enrolled device was seen lately go before all others.
+ */
+import type { Socket } from 'node:net';
+import type { Buckets, Recently } from './limits.ts';
+
+const WAITING_MAX = 1024;
+const WAIT_MAX_MS = 10_000;
+
+interface Waiting {
+  readonly socket: Socket;
+  readonly begin: () => void;
+  readonly until: number;
+}
+
+/** Those who wait, by address. */
+class Line {
+  readonly #waiting = new Map<string, Waiting[]>();
+  #size = 0;
+
+  /** When there is room for no more, the address with the most gives up its last; if it is this very one, nobody comes in. */
+  add(address: string, waiting: Waiting): boolean {
+    const own = this.#waiting.get(address) ?? [];
+    if (this.#size >= WAITING_MAX) {
+      const most = [...this.#waiting.values()].reduce((a, b) => (b.length > a.length ? b : a));
+      if (most.length <= own.length + 1) return false;
+      most.pop()!.socket.destroy();
+      this.#size--;
+    }
+    own.push(waiting);
+    this.#waiting.set(address, own);
+    this.#size++;
+    return true;
+  }
+
+  /** The next address's first; the address goes to the end of the line. */
+  take(): Waiting | undefined {
+    const [first] = this.#waiting;
+    if (first === undefined) return undefined;
+    const [address, own] = first;
+    const next = own.shift()!;
+    this.#size--;
+    this.#waiting.delete(address);
+    if (own.length > 0) this.#waiting.set(address, own);
+    return next;
+  }
+}
+
+export class Gate {
+  readonly #handshakes: Buckets;
+  readonly #known: Recently;
+  readonly #monotonic: () => number;
+  readonly #lines = { known: new Line(), others: new Line() };
+  /** The one whose turn it is next. */
+  #held: Waiting | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor({ handshakes, known }: { handshakes: Buckets; known: Recently }, monotonic: () => number) {
+    this.#handshakes = handshakes;
+    this.#known = known;
+    this.#monotonic = monotonic;
+  }
+
+  /** Calls `begin` when the socket's turn has come, or destroys the socket. */
+  enter(socket: Socket, address: string, begin: () => void): void {
+    const line = this.#known.has(address) ? this.#lines.known : this.#lines.others;
+    const waiting = { socket, begin, until: this.#monotonic() + WAIT_MAX_MS };
+    if (!line.add(address, waiting)) socket.destroy();
+    else if (this.#timer === undefined) this.#serve();
+  }
+
+  /** Nobody who still waits gets in. */
+  close(): void {
+    clearTimeout(this.#timer);
+    for (let next = this.#next(); next !== undefined; next = this.#next()) next.socket.destroy();
+  }
+
+  #serve(): void {
+    this.#timer = undefined;
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      const waitMs = this.#handshakes.wait('');
+      if (waitMs > 0) {
+        this.#held = next;
+        this.#timer = setTimeout(() => this.#serve(), waitMs);
+        return;
+      }
+      next.begin();
+    }
+  }
+
+  /** Whose device has not given up: nobody reads from the socket, so nobody was told. */
+  #next(): Waiting | undefined {
+    for (;;) {
+      const next = this.#held ?? this.#lines.known.take() ?? this.#lines.others.take();
+      this.#held = undefined;
+      if (next === undefined || (!next.socket.destroyed && next.until > this.#monotonic())) return next;
+      next.socket.destroy();
+    }
+  }
+}
