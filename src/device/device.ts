@@ -3,12 +3,16 @@
  * subject in `handlers/`.
  */
 import type { Secret } from '../crypto/secret.ts';
+import type { CeremonyView } from '../protocol/ceremony.ts';
 import { type ErrorCode, ensure, HoarfrostError, isHoarfrostError } from '../protocol/errors.ts';
 import { AutoLock } from './autoLock.ts';
+import { Ceremonies } from './ceremonies.ts';
 import { Channel } from './channel.ts';
 import { Birth } from './handlers/birth.ts';
 import { offlineHandlers } from './handlers/offline.ts';
+import { ceremonyHandlers, infoOf } from './handlers/ceremonies.ts';
 import { paymentHandlers } from './handlers/payments.ts';
+import { Returning } from './handlers/returning.ts';
 import { safetyHandlers } from './handlers/safety.ts';
 import { shareHandlers } from './handlers/shares.ts';
 import type { Caller, DeviceParts, Handlers, Inside, Open } from './handlers/subject.ts';
@@ -28,6 +32,7 @@ export class Device {
   readonly #parts: DeviceParts;
   readonly #autoLock: AutoLock;
   readonly #birth: Birth;
+  readonly #returning: Returning;
   readonly #handlers: Handlers<PortMethod>;
   #vault: Vault | null = null;
   #open: Open | null = null;
@@ -43,12 +48,15 @@ export class Device {
     });
     const inside = this.#inside();
     this.#birth = new Birth(inside);
+    this.#returning = new Returning(inside);
     this.#handlers = {
       state: () => this.state(),
       ...this.#birth.handlers,
+      ...this.#returning.handlers,
       ...vaultHandlers(inside, this.#autoLock),
       ...walletHandlers(inside),
       ...safetyHandlers(inside),
+      ...ceremonyHandlers(inside),
       ...paymentHandlers(inside),
       ...offlineHandlers(inside),
       ...shareHandlers(inside),
@@ -96,7 +104,8 @@ export class Device {
   get busy(): boolean {
     const drafted = this.#pages > 0 && this.#open?.payments.rows.some((row) => row.state === 'requested');
     const asked = this.#pages > 0 && this.#open?.offline.waiting;
-    const working = this.#birth.busy || this.#open?.payments.busy || this.#open?.refresher.busy;
+    const working =
+      this.#birth.busy || this.#returning.busy || this.#open?.payments.busy || this.#open?.refresher.busy;
     return working === true || drafted === true || asked === true;
   }
 
@@ -109,6 +118,7 @@ export class Device {
     this.#pages--;
     if (this.#pages === 0) this.#open?.channel.stay(false);
     this.#birth.pageClosed(page);
+    this.#returning.pageClosed(page);
   }
 
   /** Checked at every wake, by the timer, and by the browser's alarm. Answers when it is due next, or null if locked. */
@@ -138,7 +148,11 @@ export class Device {
       return onboarding(running.network, `${running.pairing.host}:${running.pairing.port}`);
     }
     const vault = await this.#parts.db.get('vault', 'vault');
-    if (vault === null) return { phase: 'empty', shares: shares('none', 'none', 'none') };
+    if (vault === null) {
+      const returning = await this.#returning.view();
+      if (returning === null) return { phase: 'empty', shares: shares('none', 'none', 'none') };
+      return { phase: 'returning', shares: shares('growing', 'lit', 'rest'), returning };
+    }
     if (this.#vault === null) {
       const { network } = vault;
       return {
@@ -153,7 +167,7 @@ export class Device {
       const where = pending === null ? '' : `${pending.cosigner.host}:${pending.cosigner.port}`;
       return onboarding(vault.network, where);
     }
-    const { wallet, payments, refresher } = this.#open;
+    const { wallet, payments, refresher, ceremonies } = this.#open;
     return {
       phase: 'unlocked',
       securityKey: securityKeyOf(vault),
@@ -161,6 +175,7 @@ export class Device {
       wallet: {
         ...walletView(wallet, payments.rows, this.#autoLock.minutes),
         epoch: epochView(wallet.epochs, refresher),
+        ceremonies: (ceremonies.known?.all ?? []).filter(isLive).map(infoOf),
         hasFormer: this.#parts.generations.hasFormer,
         lastDrill: (await this.#parts.db.get('drill', 'drill'))?.at ?? null,
         sweeping: (await this.#parts.db.get('sweep', 'sweep')) !== null,
@@ -239,10 +254,12 @@ export class Device {
         env,
         onNotice: (notice) => {
           if (notice.kind === 'chain') void this.#refreshOpen();
+          if (notice.kind === 'ceremony') void this.#lookForCeremonies();
         },
         onConnected: (hello) => {
           refresher.greeted(hello);
           void this.#refreshOpen();
+          void this.#lookForCeremonies();
         },
       });
       const { epochs, bornAt } = wallet;
@@ -269,7 +286,8 @@ export class Device {
         return;
       }
       const offline = new OfflineSigning({ env, signer, vault, wallet });
-      this.#open = { vault, wallet, channel, chain, payments, offline, refresher };
+      const ceremonies = new Ceremonies({ env, signer, vault, wallet, channel });
+      this.#open = { vault, wallet, channel, chain, payments, offline, refresher, ceremonies };
       channel.stay(this.#pages > 0);
       payments.resume();
     }
@@ -278,6 +296,12 @@ export class Device {
 
   async #refreshOpen(): Promise<void> {
     if (this.#open !== null) await this.#refresh(this.#open);
+  }
+
+  /** What another of the three has asked for shows without being asked about. */
+  async #lookForCeremonies(): Promise<void> {
+    await this.#open?.ceremonies.look().catch(() => {});
+    this.#tell();
   }
 
   async #refresh({ wallet, chain, payments }: Open): Promise<void> {
@@ -316,6 +340,10 @@ export class Device {
   }
 }
 
+function isLive({ phase }: CeremonyView): boolean {
+  return phase !== 'done' && phase !== 'void';
+}
+
 /** What a user at the screen does; a page that only refreshes itself keeps nothing unlocked. */
 const ACTIVITY: ReadonlySet<PortMethod> = new Set<PortMethod>([
   'changePassword',
@@ -326,6 +354,10 @@ const ACTIVITY: ReadonlySet<PortMethod> = new Set<PortMethod>([
   'discard',
   'descriptor',
   'activityDetail',
+  'sayCeremony',
+  'bringWords',
+  'setRules',
+  'carryOut',
   'offlineRequest',
   'offlineFinish',
   'drillRequest',

@@ -3,6 +3,7 @@
  * made by `portCodec` (bytes as base64, bigint as decimal): browser ports mangle bytes and drop bigint.
  * A share, a key or a word never crosses; the password does, once, and goes straight into the key derivation.
  */
+import type { Authenticator, CeremonyPhase, CeremonyPurpose } from '../protocol/ceremony.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { WireVerdict } from '../protocol/messages.ts';
 import type { Network } from '../protocol/networks.ts';
@@ -106,6 +107,8 @@ export interface WalletView {
   autoLockMinutes: number;
   /** The cosigner's receipts do not follow from one another: it forgot, or told two stories. */
   receiptsBroken: boolean;
+  /** Under way, as last heard from the cosigner. */
+  ceremonies: CeremonyInfo[];
   epoch: EpochView;
   /** When recovery last signed with this device to show that it can, milliseconds since 1970; null if never. */
   lastDrill: number | null;
@@ -115,11 +118,53 @@ export interface WalletView {
   hasFormer: boolean;
 }
 
+/** A device on its way into an old wallet. */
+export interface ReturnView {
+  network: Network;
+  cosignerHost: string;
+  /** This device's new host key, hex: the recovery page shows what it must be compared with. */
+  fingerprint: string;
+  /** The words have asked the cosigner. */
+  asked: boolean;
+  /** As the cosigner last said, or null where it was not heard since this worker began. */
+  ceremony: { phase: CeremonyPhase; leftMs: number } | null;
+}
+
 export type DeviceState =
   | { phase: 'empty'; shares: ThreeShares }
   | { phase: 'onboarding'; shares: ThreeShares; network: Network; cosignerHost: string }
+  | { phase: 'returning'; shares: ThreeShares; returning: ReturnView }
   | { phase: 'locked'; shares: ThreeShares; network: Network; securityKey: SecurityKeyView | null }
   | { phase: 'unlocked'; shares: ThreeShares; wallet: WalletView; securityKey: SecurityKeyView | null };
+
+/** A change of the shares or the rules that one of the three has asked for. Times in milliseconds. */
+export interface CeremonyInfo {
+  /** Hex. */
+  id: string;
+  purpose: CeremonyPurpose['kind'];
+  openedBy: Authenticator;
+  openedAt: number;
+  approvals: Authenticator[];
+  contests: Authenticator[];
+  phase: CeremonyPhase;
+  /** Of the cosigner's own time, until the phase ends by itself. */
+  leftMs: number;
+}
+
+/** What the cosigner may sign, as far as a person sets it; amounts in sats. Null: no bound. */
+export interface Rules {
+  /** In any 24 hours. */
+  dailyLimit: bigint | null;
+  perTransaction: bigint | null;
+  /** A payment that costs more than `above` waits, and may be cancelled meanwhile. */
+  hold: { above: bigint; delayMs: number } | null;
+  /** Addresses that alone may be paid. */
+  payees: string[] | null;
+  frozen: boolean;
+  /** How long one of the three alone waits, and who is told: `mailto:…`, `https://…`. */
+  delayMs: number;
+  contact: string | null;
+}
 
 /** One decision of the cosigner, signed by it, in one chain with all the others. */
 export interface ReceiptView {
@@ -231,6 +276,44 @@ export interface PortMethods {
   drillRequest: [null, { message: Uint8Array; at: number }];
   /** Verified and kept. Throws as `offlineFinish`. */
   drillFinish: [{ message: Uint8Array }, { at: number }];
+  /**
+   * Makes this device's new keys for a wallet whose device is lost, or whose password is: answers the question for the
+   * recovery page, an encoded `offlineMessage`, as all that follow. Begins anew. `WeakPassword`, `WrongNetwork`, `BadPairing`.
+   */
+  returnBegin: [{ uri: string; network: Network; password: string }, { message: Uint8Array }];
+  /** Null where no device is on its way in. A browser that still has a vault is `locked` meanwhile, and may be unlocked. */
+  returning: [null, ReturnView | null];
+  returnQuestion: [null, { message: Uint8Array }];
+  /** Asks the cosigner how the ceremony stands: `RateLimited`, `SessionUnknown` if it has no wallet of these words. */
+  returnLook: [null, null];
+  /** The first message for the recovery page once the ceremony is ripe, or null if the wallet is here already: `CeremonyWaits`, `CeremonyEnded`, `WrongPassword`. */
+  returnStart: [{ password: string }, { message: Uint8Array | null }];
+  /** What the recovery page answered, and the next message for it; null where that was the last word. */
+  returnAnswer: [{ message: Uint8Array }, { message: Uint8Array | null }];
+  /** Gives up, and forgets the keys. */
+  returnStop: [null, null];
+  /** Those under way and the latest that have ended, newest first. `webhookKey`, hex, is what a webhook's messages are signed with. */
+  ceremonies: [
+    null,
+    {
+      ceremonies: CeremonyInfo[];
+      contact: string | null;
+      delayMs: number;
+      frozen: boolean;
+      webhookKey: string | null;
+    },
+  ];
+  /** As one of the three: the device. `CeremonyEnded`, `SessionUnknown`. */
+  sayCeremony: [{ id: string; says: 'approve' | 'contest' }, CeremonyInfo];
+  /** A question for the recovery page, an encoded `offlineMessage`: to agree, to contest, or to freeze, which names no ceremony. */
+  askWords: [{ id: string; says: 'approve' | 'contest' | 'freeze' }, { message: Uint8Array }];
+  /** The recovery page's answer, to the cosigner; null if it froze the wallet. `WrongSession`, `Unauthorised`, `SessionUnknown`, `RateLimited`. */
+  bringWords: [{ message: Uint8Array }, CeremonyInfo | null];
+  rules: [null, Rules];
+  /** What allows less holds at once, and null; what allows more is asked for by a ceremony. `BadAddress`, `ContactUnavailable`. */
+  setRules: [Rules, CeremonyInfo | null];
+  /** Puts in force the rules that a ripe ceremony allowed. `CeremonyWaits`, `CeremonyEnded`, `WrongVersion`. */
+  carryOut: [{ id: string }, null];
   /** Null while no sweep has begun. */
   sweep: [null, SweepView | null];
   /** Takes up the wallet that was made as the next one: `NoWallet`, `Pending`, or `Locked` if that one is not open. */

@@ -1,7 +1,8 @@
 /** What each method of the port takes, checked before anything runs: `BadEncoding` for everything else. */
 import { ensure } from '../protocol/errors.ts';
+import { PAYEES_MAX } from '../protocol/limits.ts';
 import { NETWORKS, type Network } from '../protocol/networks.ts';
-import type { PortMethod, PortMethods } from './port.ts';
+import type { PortMethod, PortMethods, Rules } from './port.ts';
 
 type Check<T> = (value: unknown) => value is T;
 
@@ -29,6 +30,17 @@ function fields<T extends object>(checks: { [K in keyof T]: Check<T[K]> }): Chec
 function orNull<T>(check: Check<T>): Check<T | null> {
   return (v): v is T | null => v === null || check(v);
 }
+
+const flag: Check<boolean> = (v): v is boolean => typeof v === 'boolean';
+const choice: Check<'approve' | 'contest'> = (v): v is 'approve' | 'contest' =>
+  v === 'approve' || v === 'contest';
+const order: Check<'approve' | 'contest' | 'freeze'> = (v): v is 'approve' | 'contest' | 'freeze' =>
+  v === 'freeze' || choice(v);
+const satsOrNull: Check<bigint | null> = (v): v is bigint | null => v === null || sats(v);
+const holdFields = fields({ above: sats, delayMs: integer });
+const hold: Check<Rules['hold']> = (v): v is Rules['hold'] => v === null || holdFields(v);
+const payees: Check<string[] | null> = (v): v is string[] | null =>
+  v === null || (Array.isArray(v) && v.length <= PAYEES_MAX && v.every(text));
 
 const request = fields({ request: text });
 const recovery = fields({ recovery: bytes });
@@ -76,6 +88,28 @@ const ARGUMENTS: { [M in PortMethod]: Check<PortMethods[M][0]> } = {
   offlineFinish: fields({ request: text, message: bytes }),
   drillRequest: nothing,
   drillFinish: fields({ message: bytes }),
+  returnBegin: fields({ uri: text, network, password: text }),
+  returning: nothing,
+  returnQuestion: nothing,
+  returnLook: nothing,
+  returnStart: fields({ password: text }),
+  returnAnswer: fields({ message: bytes }),
+  returnStop: nothing,
+  ceremonies: nothing,
+  sayCeremony: fields({ id: text, says: choice }),
+  askWords: fields({ id: text, says: order }),
+  bringWords: fields({ message: bytes }),
+  rules: nothing,
+  setRules: fields({
+    dailyLimit: satsOrNull,
+    perTransaction: satsOrNull,
+    hold,
+    payees,
+    frozen: flag,
+    delayMs: integer,
+    contact: textOrNull,
+  }),
+  carryOut: fields({ id: text }),
   sweep: nothing,
   sweepAdopt: nothing,
   sweepDraft: fields({ feeRate: integer }),

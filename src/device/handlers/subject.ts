@@ -5,6 +5,7 @@
 import type { ChainSource } from '../../chain/source.ts';
 import type { Secret } from '../../crypto/secret.ts';
 import type { SignerModule } from '../../crypto/signer.ts';
+import type { Ceremonies } from '../ceremonies.ts';
 import type { Channel } from '../channel.ts';
 import type { Database } from '../database.ts';
 import type { Environment } from '../environment.ts';
@@ -43,6 +44,7 @@ export interface Open {
   readonly chain: ChainSource;
   readonly payments: Payments;
   readonly offline: OfflineSigning;
+  readonly ceremonies: Ceremonies;
   readonly refresher: Refresher;
 }
 
