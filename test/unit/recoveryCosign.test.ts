@@ -3,6 +3,8 @@ import { encodeMessageSignature, verifyMessage } from '../../src/bitcoin/message
 import { load } from '../../src/crypto/load.ts';
 import { Secret } from '../../src/crypto/secret.ts';
 import type { SignerModule } from '../../src/crypto/signer.ts';
+import { decode, encode } from '../../src/protocol/codec.ts';
+import { epochRecord } from '../../src/protocol/epoch.ts';
 import type { OfflineTask } from '../../src/protocol/offline.ts';
 import { answerRequest, openRequest } from '../../src/recovery/cosign.ts';
 import { keysFromWords, newWords } from '../../src/recovery/words.ts';
@@ -155,5 +157,25 @@ describe('device and recovery sign alone', () => {
       bundle: { ...body.bundle, copies: [body.bundle.copies[0]!.slice(1)] },
     }));
     expect(() => openRequest(signer, torn.message)).toThrow(code('RefreshInvalid'));
+  });
+
+  test('where only the other party’s copy leads to a share, of an earlier epoch, nothing is signed with it', async () => {
+    const [first, last] = old.records[1] as [Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>];
+    const said = decode(epochRecord, last);
+    const poisoned = encode(epochRecord, {
+      ...said,
+      sealed: said.sealed.map((b, i) => (i === 50 ? b ^ 1 : b)),
+    });
+    const copies = (second: Uint8Array<ArrayBuffer>[]) =>
+      requestOf(signer, old, paymentTask(old, random), random, (body) => ({
+        ...body,
+        bundle: { ...body.bundle, copies: [[first, poisoned], second] },
+      }));
+    await expect(answer(old, copies([old.records[2][0]!]).message)).rejects.toMatchObject({
+      code: 'EpochStale',
+    });
+    // With the other's whole copy the poison is harmless.
+    const asked = copies([...old.records[2]]);
+    finish(signer, old, asked, await answer(old, asked.message));
   });
 });

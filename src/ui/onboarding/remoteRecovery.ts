@@ -71,8 +71,9 @@ export class RemoteRecovery implements RecoverySteps {
     if (this.#due?.awaits === null) this.#settle()?.done(new Uint8Array(0));
   }
 
+  /** Ends the step that waits by an error after which nobody begins again by himself. */
   wipe(): void {
-    this.#settle()?.fail(new HoarfrostError('SessionUnknown', { detail: 'stopped' }));
+    this.#settle()?.fail(new HoarfrostError('NoWallet', { detail: 'stopped' }));
   }
 
   #carry(message: OfflineMessage, awaits: Round | null, number: number): Promise<Bytes> {
