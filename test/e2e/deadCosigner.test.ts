@@ -126,7 +126,12 @@ await describeReal('audit-07 attack-23: the cosigner is dead', ['bitcoind', 'chr
     await page.getByRole('button', { name: 'Review', exact: true }).click();
     await page.locator('[data-verdict="silent"]').waitFor();
     expect(await page.locator('button[data-armed]').count()).toBe(0);
-    await page.getByRole('button', { name: 'Not now' }).click();
+    // The way on: the same payment, filled in.
+    await page.getByRole('button', { name: 'Spend without it' }).click();
+    await page.getByRole('heading', { name: 'Your money never needed its permission' }).waitFor();
+    expect(await page.getByLabel(/^Amount/).inputValue()).toBe('50000');
+    expect(await page.getByLabel(/^Fee rate/).inputValue()).toBe('3');
+    await page.close();
 
     // An answer that it makes up, or that was spoiled on the way, is no signature.
     const alone = await world.chromium.open('offline.html');
@@ -146,7 +151,6 @@ await describeReal('audit-07 attack-23: the cosigner is dead', ['bitcoind', 'chr
     // Its nonces are gone with it: the good answer comes too late.
     expect((await payments(alone)).every(({ stored }) => stored === 0)).toBe(true);
     await alone.close();
-    await page.close();
   });
 
   test('this browser and the words spend a real coin, over any limit, and the node mines it', async () => {

@@ -1,6 +1,6 @@
 /**
  * What this browser and the recovery page do together, in a tab of its own: a popup would close when the other page is looked
- * at. `#drill` opens the drill, anything else the spending without the cosigner.
+ * at. `#drill` opens the drill, anything else the spending without the cosigner, with a payment filled in if the hash names one.
  */
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
@@ -13,6 +13,7 @@ import { FailureNotice } from '../parts/notice.tsx';
 import { Unlock } from '../popup/unlock.tsx';
 import type { DeviceClient } from '../portClient.ts';
 import { Drill } from './drill.tsx';
+import { formOf } from './hash.ts';
 import { Spend } from './spend.tsx';
 
 export function OfflinePage({ client, host }: { client: DeviceClient; host: Host }) {
@@ -26,6 +27,7 @@ export function OfflinePage({ client, host }: { client: DeviceClient; host: Host
 function Phase({ host }: { host: Host }) {
   const { state, error, ask } = useDeviceState();
   const [drills] = useState(() => location.hash === '#drill');
+  const [form] = useState(() => formOf(location.hash));
   if (state === null) {
     return (
       <Frame state={null} host={host} where="">
@@ -40,6 +42,7 @@ function Phase({ host }: { host: Host }) {
   switch (state.phase) {
     case 'empty':
     case 'onboarding':
+    case 'returning':
       return (
         <Frame state={state} host={host} where={where}>
           <Heading class="display">There is no wallet in this browser yet</Heading>
@@ -50,7 +53,7 @@ function Phase({ host }: { host: Host }) {
     case 'unlocked':
       return (
         <Frame state={state} host={host} where={where}>
-          {drills ? <Drill wallet={state.wallet} /> : <Spend wallet={state.wallet} />}
+          {drills ? <Drill wallet={state.wallet} /> : <Spend wallet={state.wallet} initial={form} />}
         </Frame>
       );
   }

@@ -14,7 +14,7 @@ import { Heading, NetworkBadge } from '../parts/frame.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { Address, Amount } from '../parts/money.tsx';
 import { FailureNotice, FieldError, Notice } from '../parts/notice.tsx';
-import { draftOf, emptyForm, type SendForm } from '../popup/send.tsx';
+import { draftOf, type SendForm } from '../popup/send.tsx';
 import { wordsFor } from '../words.ts';
 import { Exchange } from './exchange.tsx';
 import { save } from './show.tsx';
@@ -25,9 +25,9 @@ type Stage =
   | { at: 'confirm'; review: ReviewView; answer: Uint8Array }
   | { at: 'signed'; review: ReviewView; txid: string; transaction: Uint8Array };
 
-export function Spend({ wallet }: { wallet: WalletView }) {
+export function Spend({ wallet, initial }: { wallet: WalletView; initial: SendForm }) {
   const [stage, go] = useState<Stage>({ at: 'form' });
-  const [form, setForm] = useState<SendForm>(() => ({ ...emptyForm('sats'), fee: 'custom' }));
+  const [form, setForm] = useState(initial);
   const draft = useCall('draft');
   const ask = useCall('offlineRequest');
   const finish = useCall('offlineFinish');

@@ -4,6 +4,7 @@ import type { DeviceState, FeePresets, ReviewView } from '../../device/port.ts';
 import type { Unit } from '../amounts.ts';
 import { DeviceProvider, useDeviceState, useLink } from '../device.tsx';
 import type { Host } from '../extensionHost.ts';
+import { offlineHash } from '../offline/hash.ts';
 import { type MainPlace, Nav, Rime } from '../parts/frame.tsx';
 import { LOGO, Mark } from '../parts/mark.tsx';
 import { FailureNotice, Notice } from '../parts/notice.tsx';
@@ -69,6 +70,15 @@ function Screen({ state, host }: { state: DeviceState; host: Host }) {
           text="A tab is making this wallet. Go on there; if you closed it, it starts again from the beginning."
           action="Open the setup tab"
           onPress={() => void host.openOnboarding()}
+        />
+      );
+    case 'returning':
+      return (
+        <Welcome
+          title="On the way back"
+          text="This browser is to take the place of a lost one. It may take days; a tab tells how long."
+          action="See how far it is"
+          onPress={() => void host.openReplacement()}
         />
       );
     case 'locked':
@@ -203,6 +213,7 @@ function Wallet({ state, host }: { state: Extract<DeviceState, { phase: 'unlocke
           presets={route.presets}
           onBack={() => go({ at: 'send' })}
           onMismatch={() => go({ at: 'mismatch' })}
+          onOffline={(review) => void host.openPage('offline.html', offlineHash(review))}
           onPressed={(review) => {
             setForm(emptyForm(unit));
             go({ at: 'sending', review });

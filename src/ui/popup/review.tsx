@@ -18,6 +18,7 @@ export function Review({
   onBack,
   onPressed,
   onMismatch,
+  onOffline,
 }: {
   wallet: WalletView;
   drafted: ReviewView;
@@ -25,6 +26,8 @@ export function Review({
   onBack: () => void;
   onPressed: (review: ReviewView) => void;
   onMismatch: (review: ReviewView) => void;
+  /** To make the same payment with the recovery page. */
+  onOffline: (review: ReviewView) => void;
 }) {
   const [review, setReview] = useState(drafted);
   const evaluate = useCall('evaluate');
@@ -56,6 +59,10 @@ export function Review({
     if (pressing) return;
     void discard.run({ request });
     onBack();
+  };
+  const offline = () => {
+    void discard.run({ request });
+    onOffline(review);
   };
   const confirm = async () => {
     setPressing(true);
@@ -153,7 +160,7 @@ export function Review({
             </div>
           </div>
         )}
-        <Verdict review={review} failure={evaluate.error} onAskAgain={ask} />
+        <Verdict review={review} failure={evaluate.error} onAskAgain={ask} onOffline={offline} />
         {press.error !== null && <FailureNotice failure={press.error} />}
         <div ref={end} class="end-of-request" />
       </main>

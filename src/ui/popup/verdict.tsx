@@ -82,10 +82,13 @@ export function Verdict({
   review,
   failure,
   onAskAgain,
+  onOffline,
 }: {
   review: ReviewView;
   failure: Failure | null;
   onAskAgain: () => void;
+  /** To where the payment can be made without the cosigner. */
+  onOffline: () => void;
 }) {
   const kind = verdictKind(review, failure);
   const { say, why, icon, tone } = said(review, failure, Date.now());
@@ -122,6 +125,10 @@ export function Verdict({
           <button type="button" class="link" onClick={onAskAgain}>
             <Icon name="refresh" small />
             Ask again
+          </button>
+          <button type="button" class="link" onClick={onOffline}>
+            <Icon name="out" small />
+            Spend without it
           </button>
         </div>
       )}
