@@ -134,6 +134,17 @@ export async function freezeByWords(
   await enqueueNotice(cosigner, tx, next, null, 'frozen');
 }
 
+/** Versions in one answer. */
+const PAGE = 16;
+
+/** For a device that was away when others made them. */
+export async function policyVersions({ store }: Cosigner, id: Bytes, from: number): Promise<Answer> {
+  const versions = await store.viewWallet(id, (view) => view.records('policy'));
+  // The first one, which the certificate carries, is not among them.
+  const page = versions.slice(Math.max(0, from - 2)).slice(0, PAGE);
+  return { kind: 'policyVersions', versions: page.map(({ body }) => body) };
+}
+
 /** Whose signatures make a version now. */
 function keysNow({ epoch }: Wallet): PolicyKeys {
   return {

@@ -14,7 +14,7 @@ import { ceremoniesOf, ceremonyStatus } from './ceremonies.ts';
 import type { Cosigner } from './cosigner.ts';
 import { cancelHold, holdsOf } from './holds.ts';
 import { fetchCertificate, Keygen } from './keygen.ts';
-import { changePolicy } from './policies.ts';
+import { changePolicy, policyVersions } from './policies.ts';
 import { receiptsFrom } from './receipts.ts';
 import { Refresh, refreshDone, refreshStatus, testSign } from './refresh.ts';
 import { Repair } from './repair.ts';
@@ -138,6 +138,8 @@ export class Session {
         return policyInForce(this.#cosigner, await this.#own());
       case 'receipts':
         return receiptsFrom(this.#cosigner, await this.#own(), request.from);
+      case 'policyVersions':
+        return policyVersions(this.#cosigner, await this.#own(), request.from);
       case 'changePolicy':
         return changePolicy(this.#cosigner, await this.#own(), request.signed);
       case 'holds':

@@ -11,6 +11,7 @@ import type { PendingKey } from './keygen.ts';
 import type { NewcomerRecord } from './newcomer.ts';
 import type { DrillRecord } from './offline.ts';
 import type { PaymentRecord } from './payments.ts';
+import type { PolicyRecord } from './policies.ts';
 import type { SweepRecord } from './sweep.ts';
 import type { SealedShare, VaultRecord } from './vault.ts';
 import type { VaultVersion1 } from './vaultVersion1.ts';
@@ -36,6 +37,8 @@ interface Schema extends DBSchema {
   pending: { key: 'pending'; value: PendingKey };
   /** `wallet`: what is public of the one wallet, and the last look at its coins. */
   wallet: { key: 'wallet'; value: WalletRecord };
+  /** `policies`: the signed versions by their number. */
+  policies: { key: number; value: PolicyRecord };
   /** `payments`: own payments by id. */
   requests: { key: string; value: PaymentRecord };
   /** `wallet`: history by txid, re-diffed at every look. */
@@ -58,6 +61,7 @@ type StoreName =
   | 'session'
   | 'pending'
   | 'wallet'
+  | 'policies'
   | 'requests'
   | 'transactions'
   | 'sweep'
@@ -92,6 +96,7 @@ const MIGRATIONS: ((db: IDBPDatabase<Schema>) => void)[] = [
     db.createObjectStore('settings');
   },
   (db) => {
+    db.createObjectStore('policies');
     db.createObjectStore('sweep');
     db.createObjectStore('shares');
     db.createObjectStore('records');

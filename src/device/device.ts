@@ -21,6 +21,7 @@ import { vaultHandlers } from './handlers/vault.ts';
 import { walletHandlers } from './handlers/wallet.ts';
 import { OfflineSigning } from './offline.ts';
 import { Payments, progressOf } from './payments.ts';
+import { Policies } from './policies.ts';
 import type { DeviceState, PortMethod, PortMethods, ThreeShares } from './port.ts';
 import { Refresher } from './refresh.ts';
 import { remoteChain } from './remoteChain.ts';
@@ -254,10 +255,15 @@ export class Device {
         env,
         onNotice: (notice) => {
           if (notice.kind === 'chain') void this.#refreshOpen();
-          if (notice.kind === 'ceremony') void this.#lookForCeremonies();
+          if (notice.kind === 'ceremony') {
+            void this.#lookForCeremonies();
+            void this.#open?.policies.look().catch(() => {});
+          }
         },
         onConnected: (hello) => {
           refresher.greeted(hello);
+          // What it refuses, or tells that does not verify, is looked into again at the next hello.
+          void this.#open?.policies.settle(hello.policyVersion).catch(() => {});
           void this.#refreshOpen();
           void this.#lookForCeremonies();
         },
@@ -265,6 +271,7 @@ export class Device {
       const { epochs, bornAt } = wallet;
       const refresher = new Refresher({ env, signer, vault, epochs, channel }, bornAt, () => this.#tell());
       const chain = remoteChain(channel);
+      const policies = await Policies.open({ db, env, signer, vault, wallet, channel });
       const payments = await Payments.open({
         db,
         env,
@@ -287,7 +294,7 @@ export class Device {
       }
       const offline = new OfflineSigning({ env, signer, vault, wallet });
       const ceremonies = new Ceremonies({ env, signer, vault, wallet, channel });
-      this.#open = { vault, wallet, channel, chain, payments, offline, refresher, ceremonies };
+      this.#open = { vault, wallet, channel, chain, policies, payments, offline, refresher, ceremonies };
       channel.stay(this.#pages > 0);
       payments.resume();
     }

@@ -158,6 +158,8 @@ export const request = union({
   repairSplit: struct({ open: partyMessage, delta: partyMessage }),
   /** The other helper's sum, the new holder's certificate and the other helper's own. */
   repairApprove: struct({ sum: partyMessage, certify: partyMessage, approval: partyMessage }),
+  /** The signed versions of the policy from one on. */
+  policyVersions: struct({ from: u32 }),
 });
 export type Request = TypeOf<typeof request>;
 
@@ -252,6 +254,8 @@ export const answer = union({
   /** All that leads to the present epoch, and where the cosigner stands as a helper. */
   repairOpened: struct({ certificate: certificateBytes, records: recordCopy, open: partyMessage }),
   repairSplit: struct({ delta: partyMessage, sum: partyMessage }),
+  /** Some of them, in their order; none where there is no more. */
+  policyVersions: struct({ versions: list(blob(SIGNED_POLICY_MAX), 16) }),
 });
 export type Answer = TypeOf<typeof answer>;
 export type AnswerOf<K extends Answer['kind']> = Extract<Answer, { kind: K }>;

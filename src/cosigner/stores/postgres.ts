@@ -274,9 +274,9 @@ class Postgres implements Database {
     return this.#newest.timeline;
   }
 
-  /** Throws `Superseded`. */
+  /** Throws `StoreUnavailable`. */
   async #ensureNewest(client: PoolClient): Promise<void> {
-    if (this.#checked.get(client)! < (await this.#newestTimeline())) throw new Superseded();
+    if (this.#checked.get(client)! < (await this.#newestTimeline())) throw storeError(new Superseded());
   }
 
   /** The first server that is no standby and no old primary, beginning with the one that was the primary before. */

@@ -11,6 +11,7 @@ import type { Database } from '../database.ts';
 import type { Environment } from '../environment.ts';
 import type { OfflineSigning } from '../offline.ts';
 import type { Payments } from '../payments.ts';
+import type { Policies } from '../policies.ts';
 import type { PortEvent, PortMethod, PortMethods } from '../port.ts';
 import type { Refresher } from '../refresh.ts';
 import type { Vault } from '../vault.ts';
@@ -42,6 +43,7 @@ export interface Open {
   readonly wallet: Wallet;
   readonly channel: Channel;
   readonly chain: ChainSource;
+  readonly policies: Policies;
   readonly payments: Payments;
   readonly offline: OfflineSigning;
   readonly ceremonies: Ceremonies;
