@@ -13,6 +13,64 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
+describe('ways to a contact', () => {
+  const contacts = (...args: string[]) =>
+    readConfig(
+      [
+        `--tls-cert=${folder}/cert.pem`,
+        `--tls-key=${folder}/key.pem`,
+        '--chain=esplora:http://127.0.0.1',
+        ...args,
+      ],
+      {},
+    ).serve().contacts;
+
+  test('are none unless they are set', () => {
+    expect(contacts()).toEqual({ smtp: null, webhooks: null });
+  });
+
+  test('are a server with TLS or STARTTLS, its name and password as they are, and the hosts of webhooks', () => {
+    expect(
+      contacts('--smtp=smtps://me:p%40ss%3A@mail.example.org', '--smtp-from=cosigner@Example.org'),
+    ).toMatchObject({
+      smtp: {
+        host: 'mail.example.org',
+        port: 465,
+        implicitTls: true,
+        auth: { user: 'me', password: 'p@ss:' },
+        from: 'cosigner@example.org',
+      },
+    });
+    expect(contacts('--smtp=smtp://[::1]:2525', '--smtp-from=a@b.c').smtp).toMatchObject({
+      host: '::1',
+      port: 2525,
+      implicitTls: false,
+      auth: null,
+    });
+    expect(contacts('--smtp=smtp://mail.example.org', '--smtp-from=a@b.c').smtp).toMatchObject({ port: 587 });
+    expect(contacts('--webhook-hosts=A.example, 10.0.0.1').webhooks).toEqual({
+      hosts: ['a.example', '10.0.0.1'],
+      any: false,
+    });
+    expect(contacts('--webhook-hosts=*').webhooks).toEqual({ hosts: [], any: true });
+  });
+
+  test.each([
+    [['--smtp=mail.example.org', '--smtp-from=a@b.c'], 'smtp: smtps://'],
+    [['--smtp=http://mail.example.org', '--smtp-from=a@b.c'], 'smtp: smtps://'],
+    [['--smtp=smtps://secret@mail.example.org', '--smtp-from=a@b.c'], 'smtp: smtps://'],
+    [['--smtp=smtps://a:%E0%A4%A@mail.example.org', '--smtp-from=a@b.c'], 'smtp: smtps://'],
+    [['--smtp=smtps://mail.example.org/x', '--smtp-from=a@b.c'], 'smtp: smtps://'],
+    [['--smtp=smtps://mail.example.org'], 'smtp-from: must be set'],
+    [['--smtp=smtps://mail.example.org', '--smtp-from=https://a.b/'], 'smtp-from: an e-mail address'],
+    [['--webhook-hosts=https://example.org'], 'webhook-hosts: names of hosts'],
+    [['--webhook-hosts='], 'webhook-hosts: names of hosts'],
+  ])('%j: %s, and no secret is repeated', (args, complaint) => {
+    expect(() => contacts(...args)).toThrow(complaint);
+    expect(() => contacts(...args)).not.toThrow('secret');
+  });
+});
+
 describe('audit-09 configuration', () => {
   const tls = () => [`--tls-cert=${folder}/cert.pem`, `--tls-key=${folder}/key.pem`];
   const serve = (args: string[], env: NodeJS.ProcessEnv = {}) => readConfig(args, env).serve();

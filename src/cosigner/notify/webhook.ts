@@ -34,7 +34,6 @@ for (const [net, prefix] of [
   OWN.addSubnet(net, prefix, 'ipv4');
 for (const [net, prefix] of [
   ['::', 96],
-  ['::ffff:0:0', 96],
   ['64:ff9b::', 32],
   ['100::', 64],
   ['fc00::', 7],
