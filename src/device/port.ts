@@ -282,7 +282,7 @@ export interface PortMethods {
    */
   returnBegin: [{ uri: string; network: Network; password: string }, { message: Uint8Array }];
   /** Null where no device is on its way in. A browser that still has a vault is `locked` meanwhile, and may be unlocked. */
-  returning: [null, ReturnView | null];
+  returning: [null, { view: ReturnView | null }];
   returnQuestion: [null, { message: Uint8Array }];
   /** Asks the cosigner how the ceremony stands: `RateLimited`, `SessionUnknown` if it has no wallet of these words. */
   returnLook: [null, null];

@@ -72,7 +72,7 @@ test('attack-23 device gone: cosigner and recovery replace it, after the delay a
   const profile = fresh();
   let worker = await Worker.start(profile);
   await askToReturn(worker, running, words);
-  const { fingerprint } = (await worker.call('returning', null))!;
+  const { fingerprint } = (await worker.call('returning', null)).view!;
   expect(await worker.call('state', null)).toMatchObject({
     phase: 'returning',
     returning: { asked: true, fingerprint, ceremony: { phase: 'waiting' } },
@@ -84,12 +84,14 @@ test('attack-23 device gone: cosigner and recovery replace it, after the delay a
   profile.clock.wall = clock.time;
   worker = await Worker.start(profile);
   await worker.call('returnLook', null);
-  expect(await worker.call('returning', null)).toMatchObject({ fingerprint, ceremony: { phase: 'ripe' } });
+  expect(await worker.call('returning', null)).toMatchObject({
+    view: { fingerprint, ceremony: { phase: 'ripe' } },
+  });
   await takePlace(worker, words);
   await ensureIn(worker);
   await worker.call('lock', null);
   await worker.call('unlock', { password: NEW_PASSWORD });
-  expect(await worker.call('returning', null)).toBeNull();
+  expect(await worker.call('returning', null)).toEqual({ view: null });
   worker.kill();
 
   // The lost one is nobody.
@@ -105,7 +107,7 @@ test('a browser whose password is forgotten takes its own place, and can be unlo
   let worker = await Worker.start(old);
   await worker.call('lock', null);
   expect(await worker.call('state', null)).toMatchObject({ phase: 'locked' });
-  expect(await worker.call('returning', null)).toMatchObject({ asked: true });
+  expect(await worker.call('returning', null)).toMatchObject({ view: { asked: true } });
   await worker.call('unlock', { password: PASSWORD });
   worker.kill();
   worker = await Worker.start(old);
@@ -131,7 +133,7 @@ describe('attack-18, audit-24: a worker killed at any boundary of the repair', (
     }
     dying.kill();
     const worker = await Worker.start(profile);
-    if ((await worker.call('returning', null)) !== null) await takePlace(worker, words);
+    if ((await worker.call('returning', null)).view !== null) await takePlace(worker, words);
     else await worker.call('unlock', { password: NEW_PASSWORD });
     await ensureIn(worker);
     worker.kill();

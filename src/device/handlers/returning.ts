@@ -79,7 +79,7 @@ export class Returning {
       this.#inside.tell();
       return { message: question(record) };
     },
-    returning: () => this.view(),
+    returning: async () => ({ view: await this.view() }),
     returnQuestion: async () => ({ message: question(await this.#due()) }),
     returnLook: async () => {
       await this.#ask(await this.#due());

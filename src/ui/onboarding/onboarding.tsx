@@ -7,6 +7,7 @@ import type { Host } from '../extensionHost.ts';
 import { Health } from '../parts/controls.tsx';
 import { FailureNotice } from '../parts/notice.tsx';
 import type { DeviceClient } from '../portClient.ts';
+import { ReturningPage } from '../returning/page.tsx';
 import { wordsFor } from '../words.ts';
 import { ContactStep, type Watch } from './contact.tsx';
 import { type Cosigner, CosignerStep } from './cosigner.tsx';
@@ -83,6 +84,7 @@ function Owned({ host, recovery }: { host: Host; recovery: RecoveryActor }) {
   const [words, setWords] = useState<string[]>([]);
   const [typed, setTyped] = useState<string[]>([]);
   const [stopped, setStopped] = useState<Failure | null>(null);
+  const [returns, setReturns] = useState(() => location.hash === '#replace');
   const latest = useRef(recovery);
 
   const forget = () => {
@@ -101,6 +103,11 @@ function Owned({ host, recovery }: { host: Host; recovery: RecoveryActor }) {
     addEventListener('pagehide', wipe);
     return () => removeEventListener('pagehide', wipe);
   }, []);
+
+  // From then on to its end, when the phase is another one.
+  useEffect(() => {
+    if (state?.phase === 'returning') setReturns(true);
+  }, [state?.phase]);
 
   if (state === null || owns === null) {
     return (
@@ -139,6 +146,7 @@ function Owned({ host, recovery }: { host: Host; recovery: RecoveryActor }) {
       </HeroPage>
     );
   }
+  if (returns) return <ReturningPage state={state} host={host} />;
   if (
     step !== 'forming' &&
     step !== 'formingApart' &&
@@ -166,6 +174,9 @@ function Owned({ host, recovery }: { host: Host; recovery: RecoveryActor }) {
           {stopped !== null && <FailureNotice failure={stopped} />}
           <button type="button" class="btn btn--primary" onClick={() => setStep('cosigner')}>
             Create a wallet
+          </button>
+          <button type="button" class="link" onClick={() => setReturns(true)}>
+            I have a wallet and lost its browser
           </button>
         </HeroPage>
       );

@@ -1,0 +1,294 @@
+/**
+ * A new browser, or one whose password is forgotten, on its way into its old wallet: the words ask, the others hear of it,
+ * time passes, and the share is made anew. It takes days, so every screen says what is waited for and what may be closed.
+ */
+import type { ComponentChildren } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import type { DeviceState, ReturnView } from '../../device/port.ts';
+import { useCall } from '../device.tsx';
+import type { Host } from '../extensionHost.ts';
+import { Relay } from '../offline/relay.tsx';
+import { Heading, NetworkBadge } from '../parts/frame.tsx';
+import { LOGO, Mark } from '../parts/mark.tsx';
+import { Fingerprint } from '../parts/money.tsx';
+import { FailureNotice, Notice } from '../parts/notice.tsx';
+import { PasswordField } from '../parts/password.tsx';
+import { waitText } from '../times.ts';
+import { Beginning } from './beginning.tsx';
+
+const LOOK_EVERY_MS = 60_000;
+const ROUNDS = 3;
+
+/** `state` changes whenever the device says something new: then this looks again where it stands. */
+export function ReturningPage({ state, host }: { state: DeviceState; host: Host }) {
+  const ask = useCall('returning');
+  const [view, setView] = useState<ReturnView | null | undefined>(undefined);
+  const [done, setDone] = useState(false);
+  const look = () => void ask.run(null).then((found) => found !== null && setView(found.view));
+  useEffect(look, [state]);
+
+  if (done) {
+    return (
+      <Frame state={state}>
+        <Heading class="display">You are back in your wallet</Heading>
+        <Notice tone="ok" icon="check">
+          <b>This browser has a share of its own, and the lost one has been struck off.</b> New shares take
+          the place of all three within the minute; your words stay as they are.
+        </Notice>
+        <div>
+          <button type="button" class="btn btn--primary" onClick={() => host.openWallet()}>
+            Open the wallet
+          </button>
+        </div>
+      </Frame>
+    );
+  }
+  if (view === undefined) {
+    return (
+      <Frame state={state}>
+        <p class="lede" role="status">
+          Waking the wallet…
+        </p>
+        {ask.error !== null && <FailureNotice failure={ask.error} onRetry={look} />}
+      </Frame>
+    );
+  }
+  return (
+    <Frame state={state}>
+      {view === null ? (
+        <Beginning onBegun={look} />
+      ) : (
+        <>
+          {view.asked ? (
+            <Waiting view={view} onChange={look} onDone={() => setDone(true)} />
+          ) : (
+            <Asking view={view} onChange={look} />
+          )}
+          <GiveUp onGone={look} />
+        </>
+      )}
+    </Frame>
+  );
+}
+
+function Frame({ state, children }: { state: DeviceState; children: ComponentChildren }) {
+  const shares = state.phase === 'empty' ? LOGO : state.shares;
+  return (
+    <div class="plainpage">
+      <header class="between">
+        <div class="page__brand">
+          <Mark shares={shares} /> Hoarfrost <span class="page__where">Back into your wallet</span>
+        </div>
+      </header>
+      <main class="stack">{children}</main>
+    </div>
+  );
+}
+
+/** Whose share it will be: what the recovery page shows must be this. */
+function NewDevice({ view }: { view: ReturnView }) {
+  return (
+    <section class="card stack" aria-label="This browser">
+      <div class="between">
+        <b class="strong">This browser’s new fingerprint</b>
+        <NetworkBadge network={view.network} />
+      </div>
+      <Fingerprint hex={view.fingerprint} />
+      <p class="small">
+        The recovery page shows a fingerprint before you type your words. It must be this one, every group.
+      </p>
+    </section>
+  );
+}
+
+/** Step 1: the words ask the cosigner. */
+function Asking({ view, onChange }: { view: ReturnView; onChange: () => void }) {
+  const question = useCall('returnQuestion');
+  const answer = useCall('returnAnswer');
+  const [message, setMessage] = useState<Uint8Array | null>(null);
+  useEffect(() => void question.run(null).then((q) => q !== null && setMessage(q.message)), []);
+  return (
+    <>
+      <div class="stack stack--2">
+        <Heading class="display">Let your words ask</Heading>
+        <p class="lede">
+          Your recovery words sign a request to {view.cosignerHost}: let this browser take the place of the
+          lost one. Whoever can contest it is told.
+        </p>
+      </div>
+      <NewDevice view={view} />
+      {question.error !== null && <FailureNotice failure={question.error} />}
+      {answer.error !== null && <FailureNotice failure={answer.error} />}
+      {message !== null && (
+        <Relay
+          message={message}
+          round={1}
+          rounds={1}
+          busy={answer.busy}
+          onAnswer={(said) => void answer.run({ message: said }).then(onChange)}
+        />
+      )}
+    </>
+  );
+}
+
+/** Step 2: time passes; step 3 once it has. */
+function Waiting({ view, onChange, onDone }: { view: ReturnView; onChange: () => void; onDone: () => void }) {
+  const look = useCall('returnLook');
+  const lookAgain = () => void look.run(null).then(onChange);
+  useEffect(() => {
+    lookAgain();
+    const timer = setInterval(lookAgain, LOOK_EVERY_MS);
+    return () => clearInterval(timer);
+  }, []);
+  const phase = view.ceremony?.phase;
+  if (phase === 'ripe' || phase === 'done') return <Taking view={view} onDone={onDone} />;
+  return (
+    <>
+      <div class="stack stack--2">
+        <Heading class="display">{HEADINGS[phase ?? 'unknown']}</Heading>
+        <p class="lede">{LEDES[phase ?? 'unknown']}</p>
+        {view.ceremony !== null && phase !== 'void' && (
+          <p class="text" role="status">
+            {phase === 'contested' ? 'Unless two agree before, the words win in ' : 'Ready in '}
+            <b class="strong">{waitText(view.ceremony.leftMs)}</b>.
+          </p>
+        )}
+      </div>
+      {look.error !== null && <FailureNotice failure={look.error} onRetry={lookAgain} />}
+      <NewDevice view={view} />
+      <div>
+        <button type="button" class="btn btn--second" aria-disabled={look.busy} onClick={lookAgain}>
+          {look.busy ? 'Asking…' : 'Ask the cosigner again'}
+        </button>
+      </div>
+    </>
+  );
+}
+
+const HEADINGS = {
+  unknown: 'Asking the cosigner',
+  waiting: 'Now it waits',
+  contested: 'Somebody contests it',
+  void: 'It was called off',
+} as const;
+
+const LEDES = {
+  unknown: 'It knows how long it is until this browser may take its place.',
+  waiting:
+    'The delay protects you from a thief of the paper. Close this tab and the browser if you like, and come back when it is over. If your contact agrees it is over at once.',
+  contested:
+    'The lost browser or your contact said no. Was it you? Otherwise somebody has your old browser: its payments are stopped until this is settled.',
+  void: 'Two of three were against it, or its time ran out. You can give up below and begin anew.',
+} as const;
+
+/** Step 3: three messages, and the share is here. */
+function Taking({ view, onDone }: { view: ReturnView; onDone: () => void }) {
+  const start = useCall('returnStart');
+  const answer = useCall('returnAnswer');
+  const [password, setPassword] = useState('');
+  const [relay, setRelay] = useState<{ message: Uint8Array; round: number } | null>(null);
+
+  const begin = async () => {
+    if (password === '' || start.busy) return;
+    answer.reset();
+    setRelay(null);
+    const begun = await start.run({ password });
+    if (begun === null) return;
+    if (begun.message === null) return onDone();
+    setPassword('');
+    setRelay({ message: begun.message, round: 1 });
+  };
+  const next = async (said: Uint8Array) => {
+    if (relay === null) return;
+    const result = await answer.run({ message: said });
+    if (result === null) return;
+    if (result.message === null) return onDone();
+    setRelay({ message: result.message, round: relay.round + 1 });
+  };
+  const wrong = start.error?.code === 'WrongPassword';
+  return (
+    <>
+      <div class="stack stack--2">
+        <Heading class="display">Make the new share</Heading>
+        <p class="lede">
+          Cosigner and recovery page make it together, in three messages. Neither learns it. Have the words at
+          hand: the connection is held for ten minutes.
+        </p>
+      </div>
+      {relay === null && <NewDevice view={view} />}
+      {start.error !== null && !wrong && <FailureNotice failure={start.error} />}
+      {answer.error !== null && (
+        <FailureNotice
+          failure={answer.error}
+          retryName="Begin this step again"
+          onRetry={() => {
+            answer.reset();
+            setRelay(null);
+          }}
+        />
+      )}
+      {relay === null ? (
+        <form
+          class="stack form-column"
+          onSubmit={(event) => {
+            event.preventDefault();
+            void begin();
+          }}
+        >
+          <div class="field">
+            <PasswordField
+              id="password"
+              name="The password that you chose for this browser"
+              autocomplete="current-password"
+              value={password}
+              onInput={setPassword}
+              bad={wrong}
+              describedBy={wrong ? 'password-error' : undefined}
+            />
+            {wrong && (
+              <p class="hint hint--bad" id="password-error">
+                That is not the password that you chose when you began here.
+              </p>
+            )}
+          </div>
+          <div>
+            <button type="submit" class="btn btn--primary" aria-disabled={password === '' || start.busy}>
+              {start.busy ? 'Asking the cosigner…' : 'I have the recovery page and the words'}
+            </button>
+          </div>
+        </form>
+      ) : (
+        <Relay {...relay} rounds={ROUNDS} busy={answer.busy} onAnswer={(said) => void next(said)} />
+      )}
+    </>
+  );
+}
+
+function GiveUp({ onGone }: { onGone: () => void }) {
+  const stop = useCall('returnStop');
+  const [asked, setAsked] = useState(false);
+  return (
+    <div class="cluster">
+      {asked ? (
+        <>
+          <span class="small">This browser forgets its new keys; what was waited for is lost.</span>
+          <button
+            type="button"
+            class="btn btn--second btn--sm"
+            onClick={() => void stop.run(null).then(onGone)}
+          >
+            Yes, give up
+          </button>
+          <button type="button" class="link" onClick={() => setAsked(false)}>
+            Keep waiting
+          </button>
+        </>
+      ) : (
+        <button type="button" class="link" onClick={() => setAsked(true)}>
+          Give up here
+        </button>
+      )}
+    </div>
+  );
+}
