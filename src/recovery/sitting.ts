@@ -5,10 +5,13 @@
  */
 import { hex } from '@scure/base';
 import type { TaskEffect } from '../bitcoin/task.ts';
+import { equalVar } from '../crypto/hash.ts';
 import type { Random } from '../crypto/random.ts';
 import type { SignerModule } from '../crypto/signer.ts';
 import type { CeremonyAct } from '../protocol/ceremony.ts';
-import { HoarfrostError } from '../protocol/errors.ts';
+import { decode } from '../protocol/codec.ts';
+import { ensure, HoarfrostError } from '../protocol/errors.ts';
+import { keygenHello, signedBody } from '../protocol/keygen.ts';
 import type { Network } from '../protocol/networks.ts';
 import type { OfflineMessage, OfflineOf } from '../protocol/offline.ts';
 import type { KeygenTerms } from '../protocol/terms.ts';
@@ -235,6 +238,7 @@ function birth(signer: SignerModule, { network, terms, host, cosigner }: Offline
       if (heard.kind !== 'keygenHeard') throw notDue(heard);
       switch (heard.round) {
         case 'hello':
+          ensureNamed(heard.messages[1]!, cosigner);
           return said('round1', await keygen.round1(heard.messages));
         case 'round1':
           return said('round2', await keygen.round2(heard.messages));
@@ -244,4 +248,10 @@ function birth(signer: SignerModule, { network, terms, host, cosigner }: Offline
     },
     wipe: () => keygen.wipe(),
   };
+}
+
+/** The cosigner that takes part is the one whose fingerprint was shown: its signature is checked with the rest of the hello. */
+function ensureNamed(hello: Uint8Array<ArrayBuffer>, cosigner: Uint8Array<ArrayBuffer>): void {
+  const { noiseKey } = decode(keygenHello, decode(signedBody, hello).body);
+  ensure(equalVar(noiseKey, cosigner), 'TranscriptMismatch', { detail: 'cosigner', culprit: 2 });
 }

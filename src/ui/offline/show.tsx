@@ -37,7 +37,7 @@ export function ShowMessage({ message, name }: { message: OfflineMessage; name: 
         </>
       )}
       <div class="cluster">
-        <button type="button" class="btn btn--second btn--sm" onClick={() => save(text, name)}>
+        <button type="button" class="btn btn--second" onClick={() => save(text, name)}>
           <Icon name="save" /> Save as a file
         </button>
         <CopyButton text={text} name="Copy as text" kind="second" />

@@ -35,7 +35,7 @@ export function Frame({
             <Mark shares={PAPER} /> Hoarfrost <span class="page__where">Recovery page · {version}</span>
           </div>
           <span class={online ? 'badge badge--caution' : 'badge badge--ok'} role="status">
-            <Icon name="offline" /> {online ? 'Network is on' : 'No network, good'}
+            <Icon name={online ? 'globe' : 'offline'} /> {online ? 'Network is on' : 'No network, good'}
           </span>
         </header>
         <div class="columns columns--side grow">
