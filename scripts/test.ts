@@ -24,6 +24,7 @@ const SHORT_RUNS: Record<string, readonly string[]> = {
   'test:timing': ['--samples', '100000'],
   // The same cases each time: what a fresh seed finds is for those who run it by itself.
   fuzz: ['--quick', '--seed', '1'],
+  crash: ['--quick', '--seed', '1'],
 };
 /** Folders under test/, run side by side within each. */
 const GROUPS = ['unit', 'vectors', 'property', 'conformance'];

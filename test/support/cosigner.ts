@@ -123,6 +123,8 @@ export interface Running {
 
 export interface StartOptions {
   folder: string;
+  /** Any that is free, unless it is said. */
+  port?: number;
   clock?: Clock;
   timing?: Timing;
   halfOpen?: number;
@@ -187,7 +189,7 @@ export async function startCosigner(options: StartOptions): Promise<Running> {
     cert: readFileSync(tls.certFile),
     key: readFileSync(tls.keyFile),
     host: '127.0.0.1',
-    port: 0,
+    port: options.port ?? 0,
     connections: 1000,
     halfOpen: options.halfOpen ?? 100,
     ...(options.timing === undefined ? {} : { timing: options.timing }),

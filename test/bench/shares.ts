@@ -1,0 +1,60 @@
+/**
+ * What the life of the shares costs, over TLS and Noise on loopback, both ends in this process: the time of one is the work of
+ * both, and no waiting but for disks.
+ *   npm run bench:shares -- [--runs N] [--json]
+ * `--json` prints one flat object last: `<what>.ms` is the median, `<what>.p90Ms` what nine of ten stay below.
+ */
+import { parseArgs } from 'node:util';
+import { removeFolder, startCosigner, testFolder } from '../support/cosigner.ts';
+import { newProfile, Worker } from '../support/deviceHost.ts';
+import { linkOf, onboard } from '../support/onboard.ts';
+
+const { values } = parseArgs({
+  options: { json: { type: 'boolean', default: false }, runs: { type: 'string', default: '30' } },
+});
+const runs = Number(values.runs);
+if (!Number.isSafeInteger(runs) || runs < 1) {
+  console.error('--runs is a whole number from 1');
+  process.exit(2);
+}
+
+/** Milliseconds of each run; what is prepared before a run is not counted. */
+type Measure = (count: number) => Promise<number[]>;
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}
+
+/** From the device's word to both old shares gone: three rounds, the test of the new shares, and every write between. */
+const refresh: Measure = async (count) => {
+  const folder = testFolder();
+  const running = await startCosigner({ folder });
+  const profile = newProfile();
+  profile.clock.wall = Date.now();
+  const worker = await Worker.start(profile);
+  try {
+    await onboard(worker, await linkOf(running));
+    const times: number[] = [];
+    for (let i = 0; i < count; i++) times.push(await timed(() => worker.call('refreshShares', null)));
+    return times;
+  } finally {
+    worker.kill();
+    await running.stop();
+    removeFolder(folder);
+  }
+};
+
+const MEASURES: Record<string, Measure> = { refresh };
+
+const flat: Record<string, number> = {};
+for (const [name, measure] of Object.entries(MEASURES)) {
+  const times = (await measure(runs)).sort((a, b) => a - b);
+  const at = (share: number) => Number(times[Math.floor((times.length - 1) * share)]!.toFixed(1));
+  flat[`${name}.ms`] = at(0.5);
+  flat[`${name}.p90Ms`] = at(0.9);
+  if (!values.json) console.log(`${name}: median ${at(0.5)} ms, nine of ten below ${at(0.9)} ms`);
+}
+if (values.json) console.log(JSON.stringify(flat));
+process.exit();
