@@ -4,10 +4,18 @@
  */
 import { equalVar } from '../crypto/hash.ts';
 import { mac } from '../crypto/mac.ts';
-import { type Ceremony, ceremonyState, hasEnded, leftOf, look, restart } from '../policy/ceremony.ts';
+import { type Ceremony, hasEnded, leftOf, look, restart } from '../policy/ceremony.ts';
 import type { Policy } from '../policy/document.ts';
-import type { Authenticator, CeremonyEvent, CeremonyView } from '../protocol/ceremony.ts';
-import { blob, bytes, decode, encode, struct, time } from '../protocol/codec.ts';
+import {
+  AUTHENTICATORS,
+  type Authenticator,
+  authenticator,
+  type CeremonyEvent,
+  type CeremonyView,
+  ceremonyPurpose,
+  PHASES,
+} from '../protocol/ceremony.ts';
+import { blob, bytes, decode, encode, list, oneOf, struct, time } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
 import { POLICY_MAX } from '../protocol/limits.ts';
 import type { Cosigner } from './cosigner.ts';
@@ -18,6 +26,18 @@ import type { Bytes, StoredRecord, WalletTx, WalletView } from './store.ts';
 const DAY_MS = 86_400_000;
 const NO_SPEND: Bytes = new Uint8Array(32);
 
+export const ceremonyState = struct({
+  purpose: ceremonyPurpose,
+  openedBy: authenticator,
+  openedAt: time,
+  delay: time,
+  approvals: list(authenticator, AUTHENTICATORS.length),
+  contests: list(authenticator, AUTHENTICATORS.length),
+  said: list(struct({ by: authenticator, at: time }), AUTHENTICATORS.length),
+  phase: oneOf(...PHASES),
+  waited: time,
+  seen: time,
+});
 const contents = struct({
   state: ceremonyState,
   /** That of the wallet when this was written. */

@@ -6,15 +6,7 @@
  * was down and could hear no contest, brings nothing nearer. One that jumps back counts nothing until it has caught up.
  */
 import { schnorr } from '@noble/curves/secp256k1.js';
-import {
-  type Authenticator,
-  authenticator,
-  type CeremonyPhase,
-  type CeremonyPurpose,
-  ceremonyPurpose,
-  PHASES,
-} from '../protocol/ceremony.ts';
-import { list, oneOf, struct, type TypeOf, time } from '../protocol/codec.ts';
+import type { Authenticator, CeremonyPhase, CeremonyPurpose } from '../protocol/ceremony.ts';
 import { ensure } from '../protocol/errors.ts';
 
 const HOUR_MS = 3_600_000;
@@ -28,23 +20,22 @@ export const CONTEST_MS = 30 * DAY_MS;
 /** How long what is allowed may be carried out. */
 export const RIPE_MS = 30 * DAY_MS;
 
-/** As it is stored. Sets are in the order in which they were said. */
-export const ceremonyState = struct({
-  purpose: ceremonyPurpose,
-  openedBy: authenticator,
-  openedAt: time,
-  /** Milliseconds that one alone waits, as the policy said at its opening. */
-  delay: time,
-  approvals: list(authenticator, 3),
-  contests: list(authenticator, 3),
+/** Sets are in the order in which they were said; times in milliseconds. */
+export interface Ceremony {
+  purpose: CeremonyPurpose;
+  openedBy: Authenticator;
+  openedAt: number;
+  /** How long one alone waits, as the policy said at its opening. */
+  delay: number;
+  approvals: Authenticator[];
+  contests: Authenticator[];
   /** The latest that each has said, by its own clock. */
-  said: list(struct({ by: authenticator, at: time }), 3),
-  phase: oneOf(...PHASES),
-  /** Milliseconds counted in this phase, and the latest time seen. */
-  waited: time,
-  seen: time,
-});
-export type Ceremony = TypeOf<typeof ceremonyState>;
+  said: { by: Authenticator; at: number }[];
+  phase: CeremonyPhase;
+  /** Counted in this phase, and the latest time seen. */
+  waited: number;
+  seen: number;
+}
 
 /** Who may begin what: those who must take part in carrying it out, and have not lost what it replaces. */
 export const OPENERS: Record<CeremonyPurpose['kind'], readonly Authenticator[]> = {

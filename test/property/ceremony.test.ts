@@ -1,10 +1,10 @@
 /** Whatever is said by whom at whatever time, with whatever clock: nothing is allowed that two did not agree to or that did not wait. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { ceremonyState } from '../../src/cosigner/ceremonyRecords.ts';
 import {
   type Ceremony,
   CONTEST_MS,
-  ceremonyState,
   finish,
   hasEnded,
   leftOf,

@@ -1,10 +1,10 @@
 /** One ceremony, with time handed in: who may begin, approve and contest, and what waiting alone brings. */
 import { describe, expect, test } from 'vitest';
+import { ceremonyState } from '../../src/cosigner/ceremonyRecords.ts';
 import {
   type Ceremony,
   CONTEST_MS,
   ceremonyId,
-  ceremonyState,
   ensureRipe,
   finish,
   leftOf,
