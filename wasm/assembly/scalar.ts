@@ -80,19 +80,10 @@ export function scFromBytes48(r: usize, src: usize): void {
 }
 
 export function scToBytes(out: usize, a: usize): void {
-  let acc: u64 = 0;
-  let bits: u64 = 0;
-  let at: usize = 32;
-  for (let i: usize = 0; i < 9; i++) {
-    acc |= <u64>load<u32>(a + 4 * i) << bits;
-    bits += i == 8 ? 24 : 29;
-    while (bits >= 8) {
-      at--;
-      store<u8>(out + at, <u8>acc);
-      acc >>= 8;
-      bits -= 8;
-    }
-  }
+  store<u64>(out, bswap<u64>(scWord(a, 192)));
+  store<u64>(out, bswap<u64>(scWord(a, 128)), 8);
+  store<u64>(out, bswap<u64>(scWord(a, 64)), 16);
+  store<u64>(out, bswap<u64>(scWord(a, 0)), 24);
 }
 
 export function scIsZero(a: usize): i32 {
@@ -221,7 +212,7 @@ export function glvSplit(k1: usize, k2: usize, k: usize): i32 {
   return (s1 & 1) | (s2 & 2);
 }
 
-/** Bits [at, at + count) of a, count at most 8; zero beyond bit 260. */
+/** Bits [at, at + count) of a, count at most 29; zero beyond bit 260. */
 // @ts-ignore: decorator
 @inline
 export function scBits(a: usize, at: u32, count: u32): u32 {

@@ -71,9 +71,9 @@ function productColumns(out: Emitter, A: string, B: string, columns: Columns, po
     out.constant(`${A}${k}`, `v128.load(${A}, ${16 * k})`);
     out.constant(`${B}${k}`, `v128.load(${B}, ${16 * k})`);
   }
-  for (let k = 0; k < VECTORS; k++) {
-    out.constant(`${A}x${k}`, `swapLimbs(${A}${k})`);
-    out.constant(`${B}x${k}`, `swapLimbs(${B}${k})`);
+  for (const X of [A, B]) {
+    for (let k = 0; k < VECTORS - 1; k++) out.constant(`${X}x${k}`, `swapLimbs(${X}${k})`);
+    out.constant(`${X}d`, `twice(${X}${VECTORS - 1})`);
   }
   // Running sums of a_i b_i.
   for (let i = 0; i < LIMBS; i++) {
@@ -88,22 +88,22 @@ function productColumns(out: Emitter, A: string, B: string, columns: Columns, po
     columns[c]!.push(c < LIMBS ? `${A}s${c}` : `i64x2.sub(${all}, ${A}s${c - LIMBS})`);
   }
   let n = 0;
-  const cross = (k: number, l: number, swapped: boolean): void => {
+  /** Differences of the limbs of vectors k and `other`; their products go to the columns low and high, if any. */
+  const cross = (k: number, other: string, lowColumn?: number, highColumn?: number): void => {
     const [u, v] = [`${A}u${n}`, `${B}v${n}`];
     n++;
-    out.constant(u, `i32x4.sub(${A}${k}, ${A}${swapped ? 'x' : ''}${l})`);
-    out.constant(v, `i32x4.sub(${B}${swapped ? 'x' : ''}${l}, ${B}${k})`);
-    const i = 2 * k;
-    const j = 2 * l + (swapped ? 1 : 0);
-    if (i < LIMBS && j < LIMBS && i !== j) columns[i + j]!.push(`low(${u}, ${v})`);
-    const i2 = 2 * k + 1;
-    const j2 = 2 * l + (swapped ? 0 : 1);
-    if (i2 < LIMBS && j2 < LIMBS && !(k === l && swapped)) columns[i2 + j2]!.push(`high(${u}, ${v})`);
+    out.constant(u, `i32x4.sub(${A}${k}, ${A}${other})`);
+    out.constant(v, `i32x4.sub(${B}${other}, ${B}${k})`);
+    if (lowColumn !== undefined) columns[lowColumn]!.push(`low(${u}, ${v})`);
+    if (highColumn !== undefined) columns[highColumn]!.push(`high(${u}, ${v})`);
   };
-  for (let l = VECTORS - 1; l >= 0; l--) {
-    for (let k = l; k >= 0; k--) {
-      if (k < l) cross(k, l, false);
-      if (!(k === l && 2 * k + 1 >= LIMBS)) cross(k, l, true);
+  // Limb 8 stands alone in its vector and is subtracted twice at once.
+  for (let k = VECTORS - 2; k >= 0; k--) cross(k, 'd', 2 * k + 8, 2 * k + 9);
+  for (let l = VECTORS - 2; l >= 0; l--) {
+    cross(l, `x${l}`, 4 * l + 1);
+    for (let k = l - 1; k >= 0; k--) {
+      cross(k, `${l}`, 2 * k + 2 * l, 2 * k + 2 * l + 2);
+      cross(k, `x${l}`, 2 * k + 2 * l + 1, 2 * k + 2 * l + 1);
     }
   }
   return columns;
@@ -252,6 +252,12 @@ function high(a: v128, b: v128): v128 {
 @inline
 function swapLimbs(a: v128): v128 {
   return v128.shuffle<i32>(a, a, 2, 3, 0, 1);
+}
+/** Limb 2k at both places. */
+// @ts-ignore: decorator
+@inline
+function twice(a: v128): v128 {
+  return v128.shuffle<i32>(a, a, 0, 1, 0, 1);
 }
 /** Two columns, reduced to 32 bits, as one vector of a field pair. */
 // @ts-ignore: decorator
