@@ -1,12 +1,17 @@
 /** The recovery page by itself, opened from the disk with the network off, in both browsers. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import encodeQR from 'qr';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CHROMIUM, findTool } from '../../scripts/setup/tools.ts';
 import { load } from '../../src/crypto/load.ts';
 import type { SignerModule } from '../../src/crypto/signer.ts';
 import type { OfflineOf } from '../../src/protocol/offline.ts';
-import { offlineText, readOffline } from '../../src/protocol/offlineText.ts';
+import { offlineCodes, offlineText, readOffline } from '../../src/protocol/offlineText.ts';
 import { keysFromWords, newWords } from '../../src/recovery/words.ts';
+import { find } from '../memory/search.ts';
 import { type Firefox, launchFirefox } from '../support/firefox.ts';
 import { finish, paymentTask, requestOf } from '../support/offline.ts';
 import { seededRandom } from '../support/parties.ts';
@@ -26,6 +31,49 @@ beforeAll(async () => {
   life = await refreshed(signer, await begin(signer, random, await keysFromWords(words)), random);
 });
 
+const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+
+/** What a camera sees of a screen on which these codes take turns, a quarter of a second each: raw video, YUV 4:2:0. */
+function filmOf(codes: readonly string[]): Buffer {
+  const [width, height, scale] = [640, 480, 5];
+  const frames = codes.flatMap((text) => {
+    const rows = encodeQR(text, 'raw', { border: 4, ecc: 'low' });
+    const luma = Buffer.alloc(width * height, 235);
+    for (const [y, row] of rows.entries())
+      for (const [x, dark] of row.entries())
+        if (dark)
+          for (let k = 0; k < scale; k++)
+            luma.fill(16, (y * scale + k) * width + x * scale, (y * scale + k) * width + (x + 1) * scale);
+    const frame = [Buffer.from('FRAME\n'), luma, Buffer.alloc((width * height) / 2, 128)];
+    return [...frame, ...frame, ...frame];
+  });
+  return Buffer.concat([Buffer.from(`YUV4MPEG2 W${width} H${height} F12:1 Ip A1:1 C420\n`), ...frames]);
+}
+
+/** The linear memory of a page's wasm, and all strings of its script's heap, garbage collected. */
+async function memoryOf(page: Page): Promise<{ wasm: WebAssembly.Memory; text: string }> {
+  const cdp = await page.context().newCDPSession(page);
+  const snapshot: string[] = [];
+  cdp.on('HeapProfiler.addHeapSnapshotChunk', ({ chunk }) => void snapshot.push(chunk));
+  await cdp.send('HeapProfiler.takeHeapSnapshot', {});
+  const { result: made } = await cdp.send('Runtime.evaluate', { expression: 'WebAssembly.Memory.prototype' });
+  const { objects } = await cdp.send('Runtime.queryObjects', { prototypeObjectId: made.objectId! });
+  const { result } = await cdp.send('Runtime.callFunctionOn', {
+    objectId: objects.objectId!,
+    functionDeclaration: `function () {
+      return this.map(({ buffer }) => Array.from(new Uint8Array(buffer), (b) => String.fromCharCode(b)).join(''));
+    }`,
+    returnByValue: true,
+  });
+  await cdp.detach();
+  const [memory, ...more] = result.value as string[];
+  expect(more).toEqual([]);
+  return {
+    wasm: { buffer: Uint8Array.from(Buffer.from(memory!, 'latin1')).buffer } as WebAssembly.Memory,
+    text: snapshot.join(''),
+  };
+}
+
 function verified(asked: ReturnType<typeof requestOf>, answer: string): void {
   const signatures = finish(signer, life, asked, readOffline(answer) as OfflineOf<'signed'>);
   for (const [i, { expectedKey, sighash }] of asked.inputs.entries())
@@ -43,7 +91,6 @@ await describeReal('the recovery page in Chromium', ['chromium'], () => {
     return openRecoveryPage(context);
   };
   beforeAll(async () => {
-    const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
     browser = await chromium.launch({ executablePath: await findTool(CHROMIUM), args: sandbox });
   });
   afterAll(() => browser?.close());
@@ -120,6 +167,65 @@ await describeReal('the recovery page in Chromium', ['chromium'], () => {
     expect(blocked.violations).toEqual(expect.arrayContaining(['connect-src', 'img-src', 'script-src-elem']));
     expect(blocked.violations.filter((directive) => directive === 'connect-src')).toHaveLength(2);
     expect(blocked.title).toBe('Hoarfrost recovery page');
+  });
+
+  test('reads a large message off the other screen by camera, part by part', async () => {
+    const asked = requestOf(signer, life, paymentTask(life, random), random);
+    const codes = offlineCodes(asked.message);
+    expect(codes.length).toBeGreaterThan(4);
+    const folder = await mkdtemp(join(tmpdir(), 'hoarfrost-camera-'));
+    const film = join(folder, 'screen.y4m');
+    await writeFile(film, filmOf(codes));
+    const sees = await chromium.launch({
+      executablePath: await findTool(CHROMIUM),
+      args: [
+        ...sandbox,
+        '--use-fake-ui-for-media-stream',
+        '--use-fake-device-for-media-stream',
+        `--use-file-for-fake-video-capture=${film}`,
+      ],
+    });
+    try {
+      const context = await sees.newContext();
+      await context.setOffline(true);
+      const page = await openRecoveryPage(context);
+      await page.getByRole('button', { name: 'Scan with the camera' }).click();
+      await page
+        .getByRole('region', { name: 'What this payment does' })
+        .locator('data[value="101000"]')
+        .waitFor({ timeout: 60_000 });
+      expect(await page.locator('video').count()).toBe(0);
+    } finally {
+      await sees.close();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  test('attack-23: with its answer share, key and words are gone from wasm and script', async () => {
+    const page = await fresh();
+    const asked = requestOf(signer, life, paymentTask(life, random), random);
+    await giveMessage(page, offlineText(asked.message));
+    await page.getByRole('button', { name: 'Type the words' }).click();
+    await page.bringToFront();
+    for (const [i, word] of words.entries())
+      await page.getByRole('textbox', { name: `Word ${i + 1}`, exact: true }).fill(word);
+    await page.locator('button[aria-disabled="false"]').waitFor();
+    // The controls: what is there is found, words in the heap and the constants of SHA-256 in the wasm.
+    const sha256 = Uint8Array.of(0x98, 0x2f, 0x8a, 0x42, 0x91, 0x44, 0x37, 0x71);
+    const before = await memoryOf(page);
+    expect(before.text).toContain(words.join(' '));
+    expect(find(before.wasm, sha256)).toBeDefined();
+
+    await page.getByRole('button', { name: 'Sign this payment' }).click();
+    await page.getByRole('heading', { name: 'The answer' }).waitFor();
+    for (const last of [false, true]) {
+      if (last) await page.getByRole('button', { name: 'Done, forget everything' }).click();
+      const { wasm, text } = await memoryOf(page);
+      expect(text).not.toContain(words.join(' '));
+      expect(text).not.toContain(words.join('","'));
+      expect(find(wasm, life.holders[2].share.expose())).toBeUndefined();
+      expect(find(wasm, (await keysFromWords(words)).host.expose())).toBeUndefined();
+    }
   });
 
   test('keeps nothing: after a reload it knows neither message nor words, and its storage is empty', async () => {
