@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { IDBFactory } from 'fake-indexeddb';
 import { WebSocket } from 'ws';
 import { load } from '../../src/crypto/load.ts';
-import { systemRandom } from '../../src/crypto/random.ts';
+import { type Random, systemRandom } from '../../src/crypto/random.ts';
 import type { SignerModule } from '../../src/crypto/signer.ts';
 import { type Change, type Database, openDatabase } from '../../src/device/database.ts';
 import { Device } from '../../src/device/device.ts';
@@ -168,7 +168,7 @@ export class Worker {
   /** Throws `Killed` if it dies while waking. */
   static async start(
     profile: Profile,
-    options: { death?: Death; signer?: SignerModule; generations?: Succession } = {},
+    options: { death?: Death; signer?: SignerModule; generations?: Succession; random?: Random } = {},
   ): Promise<Worker> {
     const ca = readFileSync((await testTls).caFile);
     const life = new Life(await databaseOf(profile), options.death ?? null, ca);
@@ -182,7 +182,7 @@ export class Worker {
     const events: PortEvent[] = [];
     const device = await Device.wake({
       db: life.db,
-      env: { ...env, session: mortal },
+      env: { ...env, session: mortal, random: options.random ?? env.random },
       signer: { ...(await load()), ...options.signer },
       generations: options.generations ?? NO_SUCCESSOR,
       emit: (event) => void events.push(event),
