@@ -22,6 +22,7 @@ const CHECKS = ['types', 'lint', 'rules', 'unused', 'wasm', 'build'];
 const SHORT_RUNS: Record<string, readonly string[]> = {
   'test:peers': ['--count', '1000'],
   'test:timing': ['--samples', '100000'],
+  'test:answers': [],
   // The same cases each time: what a fresh seed finds is for those who run it by itself.
   fuzz: ['--quick', '--seed', '1'],
   crash: ['--quick', '--seed', '1'],

@@ -8,6 +8,7 @@ import type { CeremonyView } from '../protocol/ceremony.ts';
 import { isHoarfrostError } from '../protocol/errors.ts';
 import { actByContact, shownToContact } from './acts.ts';
 import type { Cosigner } from './cosigner.ts';
+import { inEqualTime } from './equalTime.ts';
 import { CONTACT_PATH } from './notices.ts';
 import { askedFor, standing } from './notify/text.ts';
 import type { Bytes } from './store.ts';
@@ -57,12 +58,12 @@ export async function serveContactPage(
     const link = readLink(request.url ?? '');
     if (link === null) return answer(404, UNKNOWN);
     if (request.method === 'GET' || request.method === 'HEAD') {
-      return answer(200, pageOf(await shownToContact(cosigner, link.ceremony, link.code)));
+      return answer(200, pageOf(await inEqualTime(() => shownToContact(cosigner, link.ceremony, link.code))));
     }
     if (request.method !== 'POST') return answer(405, UNKNOWN);
     const says = SAID[(await bodyOf(request)) as keyof typeof SAID];
     if (says === undefined) return answer(400, UNKNOWN);
-    answer(200, pageOf(await actByContact(cosigner, { ...link, says })));
+    answer(200, pageOf(await inEqualTime(() => actByContact(cosigner, { ...link, says }))));
   } catch (e) {
     const code = isHoarfrostError(e) ? e.code : 'Internal';
     if (code === 'CeremonyEnded') return answer(409, ENDED);

@@ -12,6 +12,7 @@ import { actByDevice, actByWords } from './acts.ts';
 import { evaluate, policyInForce } from './authorise.ts';
 import { ceremoniesOf, ceremonyStatus } from './ceremonies.ts';
 import type { Cosigner } from './cosigner.ts';
+import { inEqualTime } from './equalTime.ts';
 import { cancelHold, holdsOf } from './holds.ts';
 import { fetchCertificate, Keygen } from './keygen.ts';
 import { changePolicy, policyVersions } from './policies.ts';
@@ -56,6 +57,15 @@ const EXTRA_COST: Partial<Record<Request['kind'], number>> = {
   handOver: 4,
 };
 
+/** What can name a wallet, a session, a token or a ceremony that is not the asker's own. */
+const NAMES_OTHERS: ReadonlySet<Request['kind']> = new Set<Request['kind']>([
+  'keygenHello',
+  'keygenFetch',
+  'takeoverOpen',
+  'actByWords',
+  'ceremony',
+]);
+
 export class Session {
   readonly #cosigner: Cosigner;
   readonly #peer: Peer;
@@ -98,7 +108,12 @@ export class Session {
     this.#charge(1 + Math.floor(bytes / BYTES_AT_COST));
   }
 
-  async handle(request: Request): Promise<Answer> {
+  handle(request: Request): Promise<Answer> {
+    const answered = () => this.#answer(request);
+    return NAMES_OTHERS.has(request.kind) ? inEqualTime(answered) : answered();
+  }
+
+  async #answer(request: Request): Promise<Answer> {
     const extra = EXTRA_COST[request.kind];
     if (extra !== undefined) this.#charge(extra);
     if (request.kind === 'hello') return this.#hello(request);
