@@ -1,4 +1,5 @@
 /** Wallets with signing requests that are sealed before the clock starts, so that the server alone is at work. */
+import { deriveAhead } from '../../src/bitcoin/descriptor.ts';
 import { buildPayment, parsePsbt } from '../../src/bitcoin/psbt.ts';
 import { sighashes } from '../../src/bitcoin/sighash.ts';
 import { load } from '../../src/crypto/load.ts';
@@ -37,12 +38,15 @@ export function addressAt({ port, noiseKey }: Pick<Address, 'port' | 'noiseKey'>
 export async function loadWallet(address: Address, requests: number, fresh: boolean): Promise<LoadedWallet> {
   const noise = await generateNoiseKeyPair();
   const first = await Client.connect(address, noise);
-  const policy = policyOf({ windows: [] });
+  const policy = policyOf();
   const device = await enrol(first, noise, 'open', { policy });
   await first.close();
   const client = await Client.connect(address, noise);
   const signer = await load();
   const frames: Bytes[] = [];
+  const indices = Array.from({ length: fresh ? requests : 1 }, (_, index) => index);
+  const paths = indices.flatMap((index) => [{ branch: 0, index } as const, { branch: 1, index } as const]);
+  deriveAhead(signer, device.account, paths);
   for (let i = 0; i < requests; i++) {
     const index = fresh ? i : 0;
     const coins = coinsOf(1, 1_000_000n).map((coin) => ({ ...coin, index }));

@@ -1,10 +1,11 @@
-/** A cosigner in a process of its own, as its operator would run it, and what that process costs. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+/** Cosigners in processes of their own, as an operator would run them, and what those processes cost. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { run } from '../../scripts/setup/command.ts';
+import { onPath, run } from '../../scripts/setup/command.ts';
 import { root } from '../../scripts/setup/paths.ts';
 import { removeFolder, testFolder, testTls, within } from '../support/cosigner.ts';
 
@@ -18,10 +19,62 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
+/** One cosigner's keys and settings: several processes of it run beside each other where the store allows it. */
+export interface House {
+  start(nodeFlags?: readonly string[]): Promise<ServerProcess>;
+  close(): Promise<void>;
+}
+
 /** Linux's USER_HZ, the same on every machine that Node runs on. */
 const TICKS = 100;
 
-export async function startServer(nodeFlags: readonly string[] = []): Promise<ServerProcess> {
+const statOf = (pid: number) =>
+  readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ')
+    .map(Number);
+
+/** Of a process, and of the children that it has outlived: seconds. */
+const cpuOf = (pid: number) =>
+  statOf(pid)
+    .slice(11, 15)
+    .reduce((sum, ticks) => sum + ticks, 0) / TICKS;
+
+/** Of a process and all that it has begun: seconds. */
+export function cpuOfFamily(parent: number): number {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return pid === parent || statOf(pid)[1] === parent;
+      } catch {
+        return false;
+      }
+    })
+    .reduce((sum, pid) => sum + cpuOf(pid), 0);
+}
+
+/** Puts a process on the first core, or on all others, where there are several and Linux lets us. */
+export async function onCores(which: 'first' | 'others'): Promise<string[]> {
+  const cores = availableParallelism();
+  if (cores < 2 || (await onPath('taskset')) === undefined) return [];
+  return ['taskset', '-c', which === 'first' ? '0' : `1-${cores - 1}`];
+}
+
+/** This process leaves the first core to the server. */
+export async function leaveFirstCore(): Promise<boolean> {
+  const [taskset, , cores] = await onCores('others');
+  if (taskset === undefined) return false;
+  execFileSync(taskset, ['-a', '-p', '-c', cores!, String(process.pid)]);
+  return true;
+}
+
+export async function openHouse(options: {
+  settings?: Record<string, string>;
+  /** What the command line begins with. */
+  under?: readonly string[];
+}): Promise<House> {
   const folder = testFolder();
   const tls = await testTls;
   // Signing asks no chain: this answers the height that the server watches.
@@ -36,33 +89,35 @@ export async function startServer(nodeFlags: readonly string[] = []): Promise<Se
     chain: `esplora:http://127.0.0.1:${(chain.address() as AddressInfo).port}`,
     'chain-poll': '3600',
     connections: '20000',
-    'address-connections': '20000',
-    'address-rate': '1000000',
     'open-enrolment': '1000000',
     'log-level': 'error',
+    ...options.settings,
   };
   const flags = Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
   const main = join(root, 'src/cosigner/main.ts');
   const stdout = await run(process.execPath, [main, 'init', ...flags], { cwd: root, deadlineMs: 30_000 });
-  const key = /channel key ([0-9a-f]{64})/.exec(stdout)![1]!;
-  const child = spawn(process.execPath, [...nodeFlags, main, ...flags], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const port = await within('the cosigner to listen', listening(child));
-  const stat = () =>
-    readFileSync(`/proc/${child.pid}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ');
+  const noiseKey = Uint8Array.from(Buffer.from(/channel key ([0-9a-f]{64})/.exec(stdout)![1]!, 'hex'));
+
   return {
-    port,
-    noiseKey: Uint8Array.from(Buffer.from(key, 'hex')),
-    cpuSeconds: () => (Number(stat()[11]) + Number(stat()[12])) / TICKS,
-    memory: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))![1]) * 1024,
-    async stop() {
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGTERM');
-      await within('the cosigner to end', ended, 40_000);
+    async start(nodeFlags = []) {
+      const [command, ...args] = [...(options.under ?? []), process.execPath, ...nodeFlags, main, ...flags];
+      const child = spawn(command!, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+      const port = await within('the cosigner to listen', listening(child));
+      const pid = child.pid!;
+      const status = () => readFileSync(`/proc/${pid}/status`, 'utf8');
+      return {
+        port,
+        noiseKey,
+        cpuSeconds: () => cpuOf(pid),
+        memory: () => Number(/VmRSS:\s+(\d+)/.exec(status())![1]) * 1024,
+        async stop() {
+          const ended = new Promise((resolve) => child.once('exit', resolve));
+          child.kill('SIGTERM');
+          await within('the cosigner to end', ended, 40_000);
+        },
+      };
+    },
+    async close() {
       chain.close();
       chain.closeAllConnections();
       removeFolder(folder);

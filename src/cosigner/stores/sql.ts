@@ -251,6 +251,9 @@ export class SqlStore implements Store {
   }
 }
 
+/** What every decision reads, and few have any of: one statement brings all of it. */
+const DECISIVE: readonly RecordKind[] = ['epoch', 'policy', 'ceremony'];
+
 /** The wallet's row is read at once, so that an unknown one fails before `work` begins. */
 async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> {
   const one = async (text: string, values: readonly Value[]) => (await sql.all(text, values))[0];
@@ -280,6 +283,17 @@ async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> 
 
   /** Asked for by every rule that counts; nobody else can append one here. */
   let last: Promise<StoredReceipt | null> | undefined;
+  /** Until one of them is written. */
+  let decisive: Promise<Map<RecordKind, StoredRecord[]>> | undefined;
+
+  async function recordsOf(kinds: readonly RecordKind[]): Promise<Map<RecordKind, StoredRecord[]>> {
+    const text = `SELECT kind, key, body FROM record WHERE wallet = ? AND kind IN ${tuples(1, kinds.length)} ORDER BY key`;
+    const found = new Map(kinds.map((kind): [RecordKind, StoredRecord[]] => [kind, []]));
+    for (const { kind, key, body } of await sql.all(text, [id, ...kinds])) {
+      found.get(kind as RecordKind)!.push({ key: bytesOf(key), body: bytesOf(body) });
+    }
+    return found;
+  }
 
   return {
     get wallet() {
@@ -342,18 +356,18 @@ async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> 
     },
 
     async records(kind) {
-      const rows = await sql.all('SELECT key, body FROM record WHERE wallet = ? AND kind = ? ORDER BY key', [
-        id,
-        kind,
-      ]);
-      return rows.map(({ key, body }) => ({ key: bytesOf(key), body: bytesOf(body) }));
+      if (!DECISIVE.includes(kind)) return (await recordsOf([kind])).get(kind)!;
+      decisive ??= recordsOf(DECISIVE);
+      return [...(await decisive).get(kind)!];
     },
 
     async putRecord(kind, key, body) {
+      decisive = undefined;
       await putRecord(sql, id, kind, key, body);
     },
 
     async deleteRecord(kind, key) {
+      decisive = undefined;
       await sql.run('DELETE FROM record WHERE wallet = ? AND kind = ? AND key = ?', [id, kind, key]);
     },
 
