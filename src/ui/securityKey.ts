@@ -5,6 +5,8 @@
 import type { SecurityKeyView } from '../device/port.ts';
 
 const PROBE_MS = 300;
+/** What a browser says that will not do it here at all; anything else is about this one request. */
+const REFUSALS = new Set(['SecurityError', 'NotSupportedError', '']);
 const PROMPT_MS = 120_000;
 /** The platform's own words end in two kinds for a person: it went away, or it cannot. */
 export type KeyProblem = 'cancelled' | 'unable';
@@ -17,7 +19,7 @@ export async function canUseSecurityKeys(): Promise<boolean> {
   if (typeof PublicKeyCredential === 'undefined') return false;
   try {
     const able = await PublicKeyCredential.getClientCapabilities();
-    if (able['extension:prf'] !== true || able.conditionalGet !== true) return false;
+    if (able['extension:prf'] !== true) return false;
   } catch {
     return false;
   }
@@ -26,7 +28,7 @@ export async function canUseSecurityKeys(): Promise<boolean> {
     .get({ mediation: 'conditional', signal: ended.signal, publicKey: { challenge: random(32) } })
     .then(
       () => true,
-      (e: unknown) => nameOf(e) === 'AbortError',
+      (e: unknown) => !REFUSALS.has(nameOf(e)),
     );
   const waiting = new Promise<true>((resolve) => setTimeout(() => resolve(true), PROBE_MS));
   const answer = await Promise.race([asked, waiting]);

@@ -7,14 +7,17 @@ import type { Host } from '../extensionHost.ts';
 import { save } from '../offline/show.tsx';
 import { SHARE_WORDS } from '../parts/controls.tsx';
 import { Heading } from '../parts/frame.tsx';
-import { Icon, type IconName } from '../parts/icon.tsx';
+import { Icon } from '../parts/icon.tsx';
 import { Mark, Shardlet } from '../parts/mark.tsx';
 import { Fingerprint } from '../parts/money.tsx';
 import { FailureNotice, Notice } from '../parts/notice.tsx';
 import { dateText } from '../times.ts';
 import { wordsFor } from '../words.ts';
+import { CeremonyCards, useCeremonies } from './ceremonies.tsx';
+import { ContactRow, FreezeRow } from './freeze.tsx';
 import type { Unlocked } from './page.tsx';
 import { BrokenReceipts } from './receipts.tsx';
+import { LinkRow, PressRow, Row } from './row.tsx';
 import { useCanUseSecurityKeys } from './securityKey.tsx';
 
 /** Days after which a paper should be read again. */
@@ -24,6 +27,7 @@ const DAY = 24 * 60 * 60_000;
 export function Centre({ state, host }: { state: Unlocked; host: Host }) {
   const { shares, wallet, securityKey } = state;
   const { title, text } = summaryOf(state);
+  const heard = useCeremonies(wallet.ceremonies);
   return (
     <>
       <section class="cluster cluster--4 safety-head">
@@ -35,6 +39,7 @@ export function Centre({ state, host }: { state: Unlocked; host: Host }) {
       </section>
       {wallet.receiptsBroken && <BrokenReceipts />}
       {wallet.epoch.alert !== null && <EpochAlert code={wallet.epoch.alert} host={host} />}
+      <CeremonyCards heard={heard} known={wallet.ceremonies} />
       <div class="columns">
         <ShareCard name="Device" state={shares.device} words={SHARE_WORDS.device[shares.device]}>
           <p class="small">
@@ -75,6 +80,7 @@ export function Centre({ state, host }: { state: Unlocked; host: Host }) {
             lastDrill={wallet.lastDrill}
             onStart={() => void host.openPage('offline.html', '#drill')}
           />
+          <ContactRow heard={heard} />
         </div>
         <div class="card card--flush list">
           <LinkRow
@@ -90,6 +96,7 @@ export function Centre({ state, host }: { state: Unlocked; host: Host }) {
             onPress={() => void host.openPage('offline.html')}
           />
           <ExportRow />
+          <FreezeRow heard={heard} away={shares.cosigner === 'away'} />
         </div>
       </div>
     </>
@@ -115,6 +122,12 @@ function summaryOf({ shares, wallet }: Unlocked): { title: string; text: string 
     return {
       title: 'Your cosigner does not answer',
       text: 'Your money is safe: nobody spends with one share. If it stays away, this browser and your words move everything.',
+    };
+  }
+  if (wallet.ceremonies.some(({ openedBy }) => openedBy !== 'device')) {
+    return {
+      title: 'Something is asked of you',
+      text: 'One of the three has asked for a change. Was it you? Nothing is paid out meanwhile.',
     };
   }
   if (wallet.receiptsBroken) {
@@ -276,74 +289,5 @@ function ExportRow() {
         </div>
       )}
     </>
-  );
-}
-
-type Tone = 'accent' | 'paper' | 'danger' | 'caution';
-
-export function Row({
-  icon,
-  tone,
-  title,
-  sub,
-  children,
-}: {
-  icon: IconName;
-  tone?: Tone;
-  title: string;
-  sub: string;
-  children: ComponentChildren;
-}) {
-  return (
-    <div class="row">
-      <RowWords {...{ icon, title, sub }} {...(tone === undefined ? {} : { tone })} />
-      {children}
-    </div>
-  );
-}
-
-function RowWords({ icon, tone, title, sub }: { icon: IconName; tone?: Tone; title: string; sub: string }) {
-  return (
-    <>
-      <span class={tone === undefined ? 'row__icon' : `row__icon row__icon--${tone}`}>
-        <Icon name={icon} />
-      </span>
-      <span class="row__main">
-        <span class="row__title">{title}</span>
-        <span class="row__sub">{sub}</span>
-      </span>
-    </>
-  );
-}
-
-function LinkRow({ icon, title, sub, href }: { icon: IconName; title: string; sub: string; href: string }) {
-  return (
-    <a class="row" href={href}>
-      <RowWords {...{ icon, title, sub }} />
-      <span class="row__chev">
-        <Icon name="next" />
-      </span>
-    </a>
-  );
-}
-
-function PressRow({
-  icon,
-  title,
-  sub,
-  onPress,
-}: {
-  icon: IconName;
-  title: string;
-  sub: string;
-  onPress: () => void;
-}) {
-  return (
-    <button type="button" class="row" onClick={onPress}>
-      <RowWords {...{ icon, title, sub }} />
-      <span class="row__chev">
-        <Icon name="next" />
-      </span>
-    </button>
   );
 }

@@ -9,7 +9,7 @@ import { canUseSecurityKeys, newSecurityKey } from '../securityKey.ts';
 import { wordsFor } from '../words.ts';
 import type { Unlocked } from './page.tsx';
 
-/** Null until it is known. */
+/** Null until it is known: until then no key may be asked for, or the two requests would meet. */
 export function useCanUseSecurityKeys(): boolean | null {
   const [able, setAble] = useState<boolean | null>(null);
   useEffect(() => {
@@ -35,7 +35,7 @@ export function SecurityKeyScreen({ state }: { state: Unlocked }) {
             : 'From then on unlocking takes both: your password and the key. Whoever copies this browser’s files needs the key in hand, too.'}
         </p>
       </div>
-      {able === false ? (
+      {able === null ? null : !able ? (
         <Notice icon="info">
           <b>This browser does not let extensions use security keys.</b> Your password goes on protecting this
           share.

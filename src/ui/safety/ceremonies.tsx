@@ -1,0 +1,190 @@
+/** What one of the three has asked for: who, until when, and how to stop it or let it happen at once. */
+import { useCallback, useEffect, useState } from 'preact/hooks';
+import type { CeremonyInfo, PortMethods } from '../../device/port.ts';
+import { useCall } from '../device.tsx';
+import { Icon } from '../parts/icon.tsx';
+import { FailureNotice, Notice } from '../parts/notice.tsx';
+import { momentText, waitText } from '../times.ts';
+
+const MINUTE = 60_000;
+
+export interface Heard {
+  /** Null until the cosigner was asked. */
+  answer: PortMethods['ceremonies'][1] | null;
+  /** By this browser's clock, when it said so: what is left is counted from here. */
+  at: number;
+  ask(): void;
+}
+
+/** What the cosigner says of ceremonies and rules; asked again whenever the device hears that something moved. */
+export function useCeremonies(known: readonly CeremonyInfo[]): Heard {
+  const call = useCall('ceremonies');
+  const [heard, setHeard] = useState<Omit<Heard, 'ask'>>({ answer: null, at: 0 });
+  const ask = useCallback(
+    () => void call.run(null).then((answer) => answer !== null && setHeard({ answer, at: Date.now() })),
+    [call.run],
+  );
+  const moved = known
+    .map(({ id, phase, approvals, contests }) => [id, phase, approvals, contests].join())
+    .join(';');
+  useEffect(ask, [ask, moved]);
+  return { ...heard, ask };
+}
+
+/** The time now, anew every minute. */
+function useMinutes(): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), MINUTE);
+    return () => clearInterval(timer);
+  }, []);
+  return now;
+}
+
+const TITLES: Record<CeremonyInfo['purpose'], string> = {
+  replaceDevice: 'This device is being replaced',
+  replaceKit: 'New recovery words are being made',
+  moveCosigner: 'The wallet is moving to another cosigner',
+  loosenPolicy: 'Looser rules are asked for',
+  changeHostKey: 'The key of one of the three is being changed',
+};
+const EFFECTS: Record<CeremonyInfo['purpose'], string> = {
+  replaceDevice: 'this browser’s share stops working',
+  replaceKit: 'the words on your paper stop working',
+  moveCosigner: 'another cosigner takes this one’s place',
+  loosenPolicy: 'your cosigner may sign more than now',
+  changeHostKey: 'one of the three is known by another key',
+};
+const NAMES = { device: 'this browser', words: 'your recovery words', contact: 'your contact' } as const;
+
+export function isLive({ phase }: CeremonyInfo): boolean {
+  return phase === 'waiting' || phase === 'contested' || phase === 'ripe';
+}
+
+export function ceremonyTitle({ purpose }: CeremonyInfo): string {
+  return TITLES[purpose];
+}
+
+export function CeremonyCards({ heard, known }: { heard: Heard; known: readonly CeremonyInfo[] }) {
+  const now = useMinutes();
+  const list = (heard.answer?.ceremonies ?? known).filter(isLive);
+  return (
+    <>
+      {list.map((ceremony) => (
+        <Card
+          key={ceremony.id}
+          ceremony={ceremony}
+          endsAt={(heard.answer === null ? now : heard.at) + ceremony.leftMs}
+          now={now}
+        />
+      ))}
+    </>
+  );
+}
+
+function Card({ ceremony, endsAt, now }: { ceremony: CeremonyInfo; endsAt: number; now: number }) {
+  const { id, purpose, openedBy, openedAt, approvals, contests, phase } = ceremony;
+  const say = useCall('sayCeremony');
+  const carryOut = useCall('carryOut');
+  const [sure, setSure] = useState(false);
+  const own = openedBy === 'device';
+  const busy = say.busy || carryOut.busy;
+  const stop = () => busy || void say.run({ id, says: 'contest' });
+  const approve = () => busy || void say.run({ id, says: 'approve' });
+  return (
+    <section class="card stack ceremony" data-phase={phase} aria-label={TITLES[purpose]}>
+      <div class="cluster cluster--3 cluster--line">
+        <span class={own ? 'row__icon row__icon--caution' : 'row__icon row__icon--danger'}>
+          <Icon name="bell" />
+        </span>
+        <div class="grow">
+          <h2 class="title">{TITLES[purpose]}</h2>
+          <p class="small">
+            Asked for by {NAMES[openedBy]}, {momentText(openedAt, now)}.
+            {approvals.filter((who) => who !== openedBy).map((who) => ` Approved by ${NAMES[who]}.`)}
+            {contests.map((who) => ` Contested by ${NAMES[who]}.`)}
+          </p>
+        </div>
+      </div>
+      {phase === 'ripe' ? (
+        <p class="small">
+          <b class="strong">The wait is over.</b>{' '}
+          {purpose === 'loosenPolicy'
+            ? 'The rules change when you put them in force.'
+            : 'Whoever asked may finish it now.'}
+        </p>
+      ) : (
+        <>
+          <Countdown
+            endsAt={endsAt}
+            now={now}
+            label={phase === 'contested' ? 'Until the words win' : 'Time to stop it'}
+          />
+          <p class="small">
+            {phase === 'contested'
+              ? `Contested: until two of the three agree, this browser signs nothing. If nobody gives in, on ${momentText(endsAt, now)} ${EFFECTS[purpose]}.`
+              : `On ${momentText(endsAt, now)} ${EFFECTS[purpose]}, unless one of the three stops it.`}
+          </p>
+        </>
+      )}
+      {!own && phase === 'waiting' && (
+        <Notice icon="info">
+          <b>Was it you?</b> Approve it here, and it happens at once. <b>Was it not?</b> Stop it: somebody has
+          your {openedBy === 'words' ? 'words' : 'mail'}. Your money stays put meanwhile.
+        </Notice>
+      )}
+      {say.error !== null && <FailureNotice failure={say.error} />}
+      {carryOut.error !== null && <FailureNotice failure={carryOut.error} />}
+      <div class="cluster">
+        {phase === 'ripe' && purpose === 'loosenPolicy' && (
+          <button
+            type="button"
+            class="btn btn--primary btn--sm"
+            aria-disabled={busy}
+            onClick={() => busy || void carryOut.run({ id })}
+          >
+            Put the new rules in force
+          </button>
+        )}
+        {!contests.includes('device') && (
+          <button
+            type="button"
+            class={own ? 'btn btn--second btn--sm' : 'btn btn--danger btn--sm'}
+            aria-disabled={busy}
+            onClick={stop}
+          >
+            {own ? 'Call it off' : 'Not me. Stop it'}
+          </button>
+        )}
+        {!own && !approvals.includes('device') && phase !== 'ripe' && !sure && (
+          <button type="button" class="btn btn--quiet btn--sm" onClick={() => setSure(true)}>
+            It was me…
+          </button>
+        )}
+        {sure && !approvals.includes('device') && (
+          <>
+            <span class="small">It then happens at once.</span>
+            <button type="button" class="btn btn--second btn--sm" aria-disabled={busy} onClick={approve}>
+              Approve it now
+            </button>
+            <button type="button" class="btn btn--quiet btn--sm" onClick={() => setSure(false)}>
+              Not now
+            </button>
+          </>
+        )}
+      </div>
+    </section>
+  );
+}
+
+/** Two units, beside the date it ends on; told to a screen reader at most once a minute. */
+function Countdown({ endsAt, now, label }: { endsAt: number; now: number; label: string }) {
+  const left = Math.max(0, endsAt - now);
+  return (
+    <p class="countdown countdown--sm" role="timer" aria-label={label}>
+      <span>
+        <b>{left === 0 ? 'over' : waitText(Math.max(left, MINUTE + 1))}</b> <span>{label.toLowerCase()}</span>
+      </span>
+    </p>
+  );
+}
