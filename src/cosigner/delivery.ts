@@ -23,11 +23,15 @@ export async function deliverNotices(cosigner: Cosigner): Promise<void> {
   const found = await cosigner.store.recordsEverywhere('notice', READ_AT_ONCE);
   const now = cosigner.clock.now();
   const due = found.filter(({ body }) => isDue(decode(noticeRecord, body), now));
-  for (let at = 0; at < due.length; at += SENT_AT_ONCE) {
-    await Promise.all(
-      due.slice(at, at + SENT_AT_ONCE).map(({ wallet, key }) => deliver(cosigner, wallet, key)),
-    );
-  }
+  // To one contact in the order of what happened, so that the last word comes last.
+  const wallets = [...Map.groupBy(due, ({ wallet }) => String(wallet)).values()];
+  const next = async (): Promise<void> => {
+    for (let own = wallets.pop(); own !== undefined; own = wallets.pop()) {
+      own.sort((a, b) => Buffer.compare(a.key, b.key));
+      for (const { wallet, key } of own) await deliver(cosigner, wallet, key);
+    }
+  };
+  await Promise.all(Array.from({ length: SENT_AT_ONCE }, next));
 }
 
 async function deliver(cosigner: Cosigner, wallet: Bytes, key: Bytes): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import { mac } from '../crypto/mac.ts';
 import type { Policy } from '../policy/document.ts';
+import { concat } from '../protocol/bytes.ts';
 import { CEREMONY_EVENTS, type CeremonyView } from '../protocol/ceremony.ts';
 import { bytes, encode, oneOf, struct, time, u32 } from '../protocol/codec.ts';
 import type { Cosigner } from './cosigner.ts';
@@ -50,8 +51,15 @@ export async function enqueueNotice(
   event: NoticeEvent,
 ): Promise<void> {
   if (policy.contact === null) return;
-  const record = { ceremony: ceremony ?? NO_CEREMONY, event, tries: 0, due: clock.now() };
-  await tx.putRecord('notice', random(16), encode(noticeRecord, record));
+  const due = clock.now();
+  // In byte order as in time, and of one moment in the order in which they came.
+  const sequence = (await tx.records('notice')).length;
+  const key = concat(encode(struct({ due: time, sequence: u32 }), { due, sequence }), random(4));
+  await tx.putRecord(
+    'notice',
+    key,
+    encode(noticeRecord, { ceremony: ceremony ?? NO_CEREMONY, event, tries: 0, due }),
+  );
 }
 
 /**
