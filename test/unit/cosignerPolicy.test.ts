@@ -1,14 +1,18 @@
 /** The policy in full as a device meets it: over the wire, against the real store and the real signer. */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { schnorr } from '@noble/curves/secp256k1.js';
+import { Transaction } from '@scure/btc-signer';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parsePsbt } from '../../src/bitcoin/psbt.ts';
+import { COMPLETED_BY_OTHERS, sighashes } from '../../src/bitcoin/sighash.ts';
 import { parseTransaction, txidOf } from '../../src/bitcoin/transaction.ts';
 import { type Clock, steadyClock } from '../../src/cosigner/clock.ts';
 import type { Limits } from '../../src/cosigner/limits.ts';
 import { load } from '../../src/crypto/load.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
 import type { Secret } from '../../src/crypto/secret.ts';
+import { commitAll, finishAll } from '../../src/frost/signing.ts';
 import { encodePolicy, type Policy, policyHash } from '../../src/policy/document.ts';
 import { HELD_FOR_MS } from '../../src/policy/evaluate.ts';
 import { policyCeremonyHash, policyChangeHash, signedPolicy } from '../../src/policy/versions.ts';
@@ -356,6 +360,64 @@ describe('rules of the document', () => {
     }
     await askToSign(client, device, await body(0x81));
     expect((await current()).spentInWindows).toEqual([900_000n]);
+  });
+
+  /** Signs with a type that lets others complete; gives the input's signature and what it was made over. */
+  async function signOpen(psbt: Bytes) {
+    const signer = await load();
+    const inputs = sighashes(parsePsbt(psbt), device.account, COMPLETED_BY_OTHERS);
+    const attempt = systemRandom(16);
+    const { handshakeHash } = client.transport;
+    const at = { groupKey: device.keys.groupKey, handshakeHash, attempt, epoch: 0 };
+    const committed = commitAll(signer, device.share, at, inputs, systemRandom);
+    const commitments = committed.commitments.map((c) => Uint8Array.from(c));
+    const body = encode(signBody, { attempt, epoch: 0, ledger: client.ledger, psbt, commitments });
+    const answer = await askToSign(client, device, body);
+    const peer = { ...answer, id: 2, verifyingShare: device.keys.verifyingShares[1] } as const;
+    const [signature] = finishAll(signer, 1, device.share, at, inputs, committed, peer);
+    return { signature: signature!, key: inputs[0]!.expectedKey };
+  }
+
+  /** With the change, or what is paid, as the first output: the one that goes along with the first input. */
+  function inOrder(amount: bigint, coins: ReturnType<typeof coinsOf>, first: 'change' | 'paid'): Bytes {
+    for (;;) {
+      const psbt = pay(amount, coins);
+      const paid = String(parsePsbt(psbt).outputs[0]!.script) === String(PAYEE);
+      if (paid === (first === 'paid')) return psbt;
+    }
+  }
+
+  test('attack-20 SINGLE|ANYONECANPAY: signed over the wire, charged what its own output does not bring back, and others complete it', async () => {
+    await born({ anyoneCanPay: true });
+    const coins = coinsOf(1, 900_000n);
+    const psbt = inOrder(1000n, coins, 'change');
+    const { signature, key } = await signOpen(withType(psbt, 0x83));
+    expect((await current()).spentInWindows).toEqual([1500n]);
+
+    // Another implementation's transaction: the input and its output as they are, and more of both behind them.
+    const { inputs, outputs } = parsePsbt(psbt);
+    const whole = new Transaction({ allowUnknownOutputs: true });
+    const { outpoint, sequence, witnessUtxo } = inputs[0]!;
+    const { value, script } = witnessUtxo!;
+    whole.addInput({ txid: outpoint.txid, index: outpoint.vout, sequence });
+    whole.addInput({ txid: '77'.repeat(32), index: 7 });
+    whole.addOutput({ script: outputs[0]!.script, amount: outputs[0]!.value });
+    whole.addOutput({ script: PAYEE, amount: 123_456n });
+    const signed = (type: number) =>
+      schnorr.verify(signature, whole.preimageWitnessV1(0, [script, PAYEE], type, [value, 5_000n]), key);
+    expect([0x83, 0x81, 0x01, 0x00].map(signed)).toEqual([true, false, false, false]);
+
+    // The same coin in a whole transaction costs what that loses more.
+    await ask(pay(400_000n, coins), 'signed');
+    expect((await current()).spentInWindows).toEqual([400_500n]);
+  });
+
+  test('attack-20 SINGLE|ANYONECANPAY beside somebody else’s output brings nothing back: all of the input is charged', async () => {
+    await born({ anyoneCanPay: true });
+    await signOpen(withType(inOrder(1000n, coinsOf(1, 900_000n), 'paid'), 0x83));
+    expect((await current()).spentInWindows).toEqual([900_000n]);
+    const more = withType(inOrder(1000n, coinsOf(1, 900_000n), 'paid'), 0x83);
+    expect(await evaluated(more)).toMatchObject({ kind: 'refuses', rule: 'window:0' });
   });
 
   test('attack-20 a request for anything but a PSBT is refused: no hash of the asker is ever signed', async () => {
