@@ -272,6 +272,8 @@ export interface PortMethods {
   offlineRequest: [{ request: string }, { message: Uint8Array }];
   /** The recovery page's answer: signed, stored, then sent. `NonceConsumed` where the request is gone, `MessageMismatch`, `BadShare`. */
   offlineFinish: [{ request: string; message: Uint8Array }, { txid: string; transaction: Uint8Array }];
+  /** Sends a signed payment by an Esplora server of the user's choice, which learns it and where it came from. `ChainUnavailable`, `BroadcastRejected`, `BadConfiguration`, `WrongNetwork`. */
+  sendThrough: [{ request: string; url: string }, { txid: string }];
   /** A dated message for the recovery page to sign with this device, and its date. Ends the request before. */
   drillRequest: [null, { message: Uint8Array; at: number }];
   /** Verified and kept. Throws as `offlineFinish`. */

@@ -86,6 +86,7 @@ const ARGUMENTS: { [M in PortMethod]: Check<PortMethods[M][0]> } = {
   activityDetail: fields({ id: text }),
   offlineRequest: request,
   offlineFinish: fields({ request: text, message: bytes }),
+  sendThrough: fields({ request: text, url: text }),
   drillRequest: nothing,
   drillFinish: fields({ message: bytes }),
   returnBegin: fields({ uri: text, network, password: text }),

@@ -63,6 +63,7 @@ const DEADLINES: Record<PortMethod, number> = {
   activityDetail: 40 * SECOND,
   offlineRequest: 15 * SECOND,
   offlineFinish: 15 * SECOND,
+  sendThrough: 40 * SECOND,
   drillRequest: 10 * SECOND,
   drillFinish: 15 * SECOND,
   returnBegin: 15 * SECOND,

@@ -1,8 +1,12 @@
 /** The device signing with recovery in the cosigner's place: against the real recovery steps, with the cosigner stopped. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { hex } from '@scure/base';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { addressOf } from '../../src/bitcoin/address.ts';
 import { verifyMessage } from '../../src/bitcoin/message.ts';
+import { networkParams } from '../../src/bitcoin/network.ts';
 import { parseTransaction, txidOf } from '../../src/bitcoin/transaction.ts';
 import { load } from '../../src/crypto/load.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
@@ -85,6 +89,39 @@ describe('a payment without the cosigner', () => {
     const detail = await worker.call('activityDetail', { id: request });
     expect(detail).toMatchObject({ state: 'signed', txid: signed.txid });
     expect(detail.transaction).toEqual(signed.transaction);
+  });
+
+  test('goes out through a server of the user’s choice, of the right network, once it is signed', async () => {
+    const { genesis } = networkParams('regtest');
+    const taken: string[] = [];
+    const server = createServer(async (ask, reply) => {
+      if (ask.method === 'GET') return reply.end(ask.url?.startsWith('/api/block-height/0') ? genesis : '');
+      let body = '';
+      for await (const part of ask) body += part;
+      taken.push(body);
+      reply.end(hex.encode(txidOf(parseTransaction(hex.decode(body)))));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api`;
+    try {
+      const { request } = await draft();
+      await expect(worker.call('sendThrough', { request, url })).rejects.toEqual(code('WrongSession'));
+      const signed = await give(request, await answer((await ask(request)).message));
+      for (const [wrong, error] of [
+        ['ftp://127.0.0.1/api', 'BadConfiguration'],
+        ['http://127.0.0.1:9/api', 'ChainUnavailable'],
+      ] as const)
+        await expect(worker.call('sendThrough', { request, url: wrong })).rejects.toEqual(code(error));
+      expect(await worker.call('payment', { request })).toMatchObject({ state: 'signed' });
+      expect(await worker.call('sendThrough', { request, url })).toEqual({ txid: signed.txid });
+      expect(taken).toEqual([hex.encode(signed.transaction)]);
+      expect(await worker.call('payment', { request })).toMatchObject({
+        state: 'broadcast',
+        txid: signed.txid,
+      });
+    } finally {
+      server.close();
+    }
   });
 
   test('an answer is used once', async () => {

@@ -15,7 +15,7 @@ import { Icon } from '../parts/icon.tsx';
 import { Address, Amount } from '../parts/money.tsx';
 import { FailureNotice, FieldError, Notice } from '../parts/notice.tsx';
 import { draftOf, type SendForm } from '../popup/send.tsx';
-import { wordsFor } from '../words.ts';
+import { type ErrorWords, wordsFor } from '../words.ts';
 import { Exchange } from './exchange.tsx';
 import { save } from './show.tsx';
 
@@ -256,6 +256,13 @@ function Confirm({
 
 function Signed({ review, txid, transaction }: Extract<Stage, { at: 'signed' }>) {
   const text = hex.encode(transaction);
+  const send = useCall('sendThrough');
+  const [url, setUrl] = useState('');
+  const [sent, setSent] = useState(false);
+  const carry = async () => {
+    if (send.busy || url.trim() === '') return;
+    setSent((await send.run({ request: review.request, url: url.trim() })) !== null);
+  };
   return (
     <>
       <Heading class="display">Signed</Heading>
@@ -290,6 +297,73 @@ function Signed({ review, txid, transaction }: Extract<Stage, { at: 'signed' }>)
           </button>
         </div>
       </section>
+      <section class="card stack" aria-label="Send it from here">
+        <div class="field">
+          <label class="field__label" for="esplora">
+            Or send it from here <span class="caption">an Esplora server’s address, up to /api</span>
+          </label>
+          <div class="input">
+            <input
+              id="esplora"
+              class="code"
+              value={url}
+              autocomplete="off"
+              autocapitalize="off"
+              spellcheck={false}
+              placeholder="https://"
+              onInput={(event) => setUrl(event.currentTarget.value)}
+            />
+          </div>
+          <p class="hint">
+            <span>It learns this payment, and the network address that it came from.</span>
+          </p>
+        </div>
+        {send.error !== null && <FailureNotice failure={send.error} words={carrierWords(send.error.code)} />}
+        {sent ? (
+          <Notice tone="ok" icon="check">
+            <b>The server took it.</b> It shows under Activity once your cosigner, or another look at the
+            chain, sees it in a block.
+          </Notice>
+        ) : (
+          <div>
+            <button
+              type="button"
+              class="btn btn--second"
+              aria-disabled={send.busy}
+              onClick={() => void carry()}
+            >
+              {send.busy ? 'Sending…' : 'Send it'}
+            </button>
+          </div>
+        )}
+      </section>
     </>
   );
+}
+
+/** Of a server that is not the cosigner. */
+function carrierWords(code: ErrorCode): ErrorWords {
+  const kept = 'The signed transaction is kept, and nothing was sent twice.';
+  switch (code) {
+    case 'ChainUnavailable':
+      return {
+        happened: 'This server does not answer.',
+        safe: kept,
+        next: 'Look at its address, or try another one.',
+      };
+    case 'BroadcastRejected':
+      return {
+        happened: 'This server says that the network does not take the payment.',
+        safe: kept,
+        next: 'Ask another one. If they agree, make it anew with a higher fee.',
+      };
+    case 'BadConfiguration':
+      return {
+        happened: 'This is not the address of a server.',
+        safe: kept,
+        next: 'It begins with https:// and mostly ends in /api.',
+      };
+    default:
+      return wordsFor(code);
+  }
 }
