@@ -34,7 +34,14 @@ export interface World {
   close(): Promise<void>;
 }
 
-export async function openWorld(options: { settings?: readonly string[] } = {}): Promise<World> {
+export interface WorldOptions {
+  /** Further settings of the cosigner, as on its command line. */
+  settings?: readonly string[];
+  /** A command that runs what is put behind it: the cosigner. */
+  under?: readonly string[];
+}
+
+export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'hoarfrost-world-'));
   const stack = new AsyncDisposableStack();
   stack.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
@@ -51,7 +58,7 @@ export async function openWorld(options: { settings?: readonly string[] } = {}):
         chain: chainOf(node),
         tls,
         ...(port === undefined ? {} : { port }),
-        ...(options.settings === undefined ? {} : { settings: options.settings }),
+        ...options,
       });
     const cosigner = await start();
     const port = Number(new URL(cosigner.url).port);
@@ -83,10 +90,11 @@ export async function openWorld(options: { settings?: readonly string[] } = {}):
 }
 
 /** A wallet with one confirmed coin, open in a tab. */
-export async function fundedWallet(world: World, sats: bigint, dailyLimit?: bigint) {
+export async function fundedWallet(world: World, sats: bigint, dailyLimit?: bigint, contact?: string) {
   const born: NewWallet = await createWallet(world.chromium.open, {
     pairing: world.pairing,
     ...(dailyLimit === undefined ? {} : { dailyLimit }),
+    ...(contact === undefined ? {} : { contact }),
   });
   await born.page.close();
   const page = await openWallet(world.chromium.open);
