@@ -1,6 +1,6 @@
 /**
  * What the life of the shares costs, over TLS and Noise on loopback, both ends in this process: the time of one is the work of
- * both, and no waiting but for disks.
+ * both, and no waiting but for disks. Unlocking runs in Chromium, as built by `npm run build`.
  *   npm run bench:shares -- [--runs N] [--json]
  * `--json` prints one flat object last: `<what>.ms` is the median, `<what>.p90Ms` what nine of ten stay below.
  */
@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { removeFolder, startCosigner, testFolder } from '../support/cosigner.ts';
 import { newProfile, Worker } from '../support/deviceHost.ts';
 import { linkOf, onboard } from '../support/onboard.ts';
+import { unlock } from './unlock.ts';
 
 const { values } = parseArgs({
   options: { json: { type: 'boolean', default: false }, runs: { type: 'string', default: '30' } },
@@ -46,7 +47,7 @@ const refresh: Measure = async (count) => {
   }
 };
 
-const MEASURES: Record<string, Measure> = { refresh };
+const MEASURES: Record<string, Measure> = { unlock, refresh };
 
 const flat: Record<string, number> = {};
 for (const [name, measure] of Object.entries(MEASURES)) {

@@ -26,6 +26,7 @@ await describeReal('audit-10: no share outside the vault', ['bitcoind', 'chromiu
   let shares: Uint8Array[];
   let signer: Signer;
   const planted = randomBytes(32);
+  const passwords = [PASSWORD, 'evening ferry lantern moss'] as const;
 
   beforeAll(async () => {
     world = await openWorld();
@@ -33,6 +34,15 @@ await describeReal('audit-10: no share outside the vault', ['bitcoind', 'chromiu
     words = born.words;
     const payee = await world.node.rpc<string>('getnewaddress', [], { wallet: 'miner' });
     await pay(born.page, { to: payee, amount: 100_000n });
+
+    // A change of the password opens the old lock and makes a new one: neither may leave a trace.
+    const safety = await world.chromium.open('safety.html#password');
+    await safety.getByLabel('Password now').fill(passwords[0]);
+    await safety.getByLabel('New password').fill(passwords[1]);
+    await safety.getByLabel('Once more').fill(passwords[1]);
+    await safety.getByRole('button', { name: 'Change the password' }).click();
+    await safety.getByRole('heading', { name: 'The password is changed' }).waitFor();
+    await safety.close();
 
     // The positive control: bytes laid where a careless wallet would lay a share, in the shapes it would use.
     await born.page.evaluate(async (hex) => {
@@ -100,9 +110,9 @@ await describeReal('audit-10: no share outside the vault', ['bitcoind', 'chromiu
     for (const share of shares) expect(search(all, share)).toEqual([]);
   });
 
-  test('nor the password or the words', async () => {
+  test('nor the words, nor a password: the one before its change, or the one after', async () => {
     const all = await places();
-    for (const text of [PASSWORD, words.join(' '), words.slice(0, 4).join(' ')]) {
+    for (const text of [...passwords, words.join(' '), words.slice(0, 4).join(' ')]) {
       const found = all.filter(
         ({ bytes }) => bytes.includes(text) || bytes.includes(Buffer.from(text, 'utf16le')),
       );

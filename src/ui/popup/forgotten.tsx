@@ -25,8 +25,8 @@ export function Forgotten({
         <div class="cluster cluster--3 cluster--line">
           <Mark shares={{ ...state.shares, device: 'lost' }} size="lg" />
           <p class="small">
-            <b class="strong">It is the same as a lost device.</b> Nobody can reset it: not your cosigner, and
-            not we.
+            <b class="strong">It is the same as a lost device.</b> Nobody can reset it, not even your
+            cosigner.
           </p>
         </div>
         <Notice tone="ok" icon="check">

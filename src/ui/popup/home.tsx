@@ -7,6 +7,7 @@ import { MainBar, NetworkBadge, Rime } from '../parts/frame.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { Amount } from '../parts/money.tsx';
 import { FailureNotice, Notice } from '../parts/notice.tsx';
+import { ceremonyTitle, isLive } from '../safety/ceremonies.tsx';
 import { momentText } from '../times.ts';
 import { ActivityList } from './activityList.tsx';
 
@@ -26,6 +27,7 @@ export function Home({
   onActivity,
   onSweep,
   onOpen,
+  onSafety,
 }: {
   shares: ThreeShares;
   wallet: WalletView;
@@ -36,6 +38,7 @@ export function Home({
   onActivity: () => void;
   onSweep: () => void;
   onOpen: (id: string) => void;
+  onSafety: () => void;
 }) {
   const lock = useCall('lock');
   const refresh = useCall('refresh');
@@ -44,6 +47,7 @@ export function Home({
   const failure =
     refresh.error ??
     (wallet.syncError === null ? null : { code: wallet.syncError, detail: '', retryAfterMs: 0 });
+  const asked = wallet.ceremonies.find((ceremony) => ceremony.openedBy !== 'device' && isLive(ceremony));
   const silent = shares.cosigner === 'away';
   return (
     <>
@@ -106,6 +110,14 @@ export function Home({
           </button>
         </div>
         <Health shares={shares} />
+        {asked !== undefined && (
+          <Notice tone="danger" icon="bell">
+            <b>{ceremonyTitle(asked)}.</b> Was it you?{' '}
+            <button type="button" class="link" onClick={onSafety}>
+              Look at it
+            </button>
+          </Notice>
+        )}
         {wallet.sweeping && (
           <Notice tone="info" icon="out">
             <b>The coins move to a new key.</b>{' '}

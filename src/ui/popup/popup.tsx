@@ -177,6 +177,7 @@ function Wallet({ state, host }: { state: Extract<DeviceState, { phase: 'unlocke
               onActivity={() => go({ at: 'activity' })}
               onSweep={() => go({ at: 'sweep' })}
               onOpen={(id) => go({ at: 'detail', id, from: 'home' })}
+              onSafety={() => void host.openPage('safety.html')}
             />
           )}
           {route.at === 'activity' && (
