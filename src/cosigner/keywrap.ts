@@ -94,6 +94,8 @@ export async function openKeyFolder(folder: string, random: Random): Promise<Key
       try {
         await overwrite(pathOf(wallet, name));
         await unlink(pathOf(wallet, name));
+        // Whoever read it in between keeps it no longer.
+        kept.delete(pathOf(wallet, name));
         await syncFolder(folder);
       } catch (cause) {
         if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return;

@@ -131,22 +131,25 @@ export class Epochs {
 
   /** The change never completes; what it would have made of our share goes with it. */
   async forget(): Promise<void> {
-    await this.#dropShares([{ store: 'change', key: 'change', value: null }]);
+    const { number } = this.current;
+    await this.#dropShares((epoch) => epoch > number, [{ store: 'change', key: 'change', value: null }]);
     this.#change = null;
   }
 
   /** The shares of this epoch fit, and the cosigner has given up the one before. */
   async retire(): Promise<void> {
     ensure(this.#change === null, 'Pending', { detail: 'change of the shares' });
-    await this.#dropShares([]);
+    const { number } = this.current;
+    await this.#dropShares((epoch) => epoch !== number);
   }
 
-  async #dropShares(besides: Change[]): Promise<void> {
-    const { number } = this.current;
-    const others = this.#held.filter((epoch) => epoch !== number);
-    const dropped = others.map((key): Change => ({ store: 'shares', key, value: null }));
-    await this.#db.write([...besides, ...dropped]);
-    this.#held = this.#held.filter((epoch) => epoch === number);
+  async #dropShares(which: (epoch: number) => boolean, besides: Change[] = []): Promise<void> {
+    const dropped = this.#held.filter(which);
+    await this.#db.write([
+      ...besides,
+      ...dropped.map((key): Change => ({ store: 'shares', key, value: null })),
+    ]);
+    this.#held = this.#held.filter((epoch) => !which(epoch));
   }
 
   /** Runs once nobody uses a share; who wants to meanwhile waits. */

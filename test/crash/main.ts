@@ -16,7 +16,7 @@ import { parseArgs } from 'node:util';
 import { openSqlite } from '../../src/cosigner/stores/sqlite.ts';
 import { load } from '../../src/crypto/load.ts';
 import { removeFolder, testFolder, testTls, within } from '../support/cosigner.ts';
-import { type Death, newProfile, Worker } from '../support/deviceHost.ts';
+import { type Death, Killed, newProfile, Worker } from '../support/deviceHost.ts';
 import { seededRandom } from '../support/parties.ts';
 import { Cosigners } from './cosigners.ts';
 import { isCrash, KEYGEN, OPERATIONS, recover, type Subject } from './operations.ts';
@@ -66,6 +66,11 @@ const watch = new Watch();
 const subjects: Subject[] = [];
 const counts = new Map<string, number>();
 let workerDeaths = 0;
+
+// A dead worker's timers go off in the middle of nothing.
+process.on('unhandledRejection', (e) => {
+  if (!(e instanceof Killed)) watch.found(`unhandled: ${(e as Error).stack}`);
+});
 
 const link = () => cosigners.link();
 const tidy = () => cosigners.tidy();

@@ -171,6 +171,25 @@ describe('a refresh', () => {
     await pay(client, device, 1000n);
   });
 
+  test('nor is one that it overtakes between share and answer', async () => {
+    const { keyWrap } = running.cosigner;
+    const other = await again();
+    const { body } = await attemptOf(client, device, payment(device, { amount: 1000n }));
+    const old = await signRequest(client, device, body);
+    const { open } = keyWrap;
+    let overtaken = false;
+    vi.spyOn(keyWrap, 'open').mockImplementation(async (wallet, epoch, sealed) => {
+      const share = await open(wallet, epoch, sealed);
+      if (!overtaken) {
+        overtaken = true;
+        device = await refreshedFully(other, device);
+      }
+      return share;
+    });
+    await expect(client.ask(old, 'signed')).rejects.toEqual(code('EpochStale'));
+    await pay(client, device, 1000n);
+  });
+
   test('policies signed in earlier epochs still hold, and new ones are signed in the present one', async () => {
     const change = (
       from: TestDevice,

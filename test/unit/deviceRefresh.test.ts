@@ -12,13 +12,18 @@ import { systemClock } from '../../src/cosigner/clock.ts';
 import { destroyDoomed } from '../../src/cosigner/epochKeys.ts';
 import type { Store } from '../../src/cosigner/store.ts';
 import { load } from '../../src/crypto/load.ts';
+import { systemRandom } from '../../src/crypto/random.ts';
 import type { SignerModule } from '../../src/crypto/signer.ts';
 import { Connection } from '../../src/device/connection.ts';
 import { REFRESH_EVERY_MS } from '../../src/device/refresh.ts';
 import { type KeyRecord, verifyCertificate } from '../../src/frost/keygen.ts';
 import { followRecords } from '../../src/frost/records.ts';
+import { decode, encode } from '../../src/protocol/codec.ts';
 import { HoarfrostError } from '../../src/protocol/errors.ts';
 import type { Answer, Request } from '../../src/protocol/messages.ts';
+import { offlineMessage } from '../../src/protocol/offline.ts';
+import { openSitting } from '../../src/recovery/sitting.ts';
+import { newWords } from '../../src/recovery/words.ts';
 import { PAYEE, type Running, removeFolder, startCosigner, testFolder } from '../support/cosigner.ts';
 import {
   copyOf,
@@ -40,6 +45,7 @@ let running: Running;
 let profile: Profile;
 let keys: KeyRecord;
 let address: string;
+let words: string[];
 const workers: Worker[] = [];
 /** Added to the cosigner's wall clock. */
 let later = 0;
@@ -53,7 +59,8 @@ beforeEach(async () => {
   profile = newProfile();
   profile.clock.wall = Date.now();
   const worker = await start();
-  keys = verifyCertificate(signer, await onboard(worker, await linkOf(running)));
+  words = newWords();
+  keys = verifyCertificate(signer, await onboard(worker, await linkOf(running), words));
   const coins = Array.from({ length: 9 }, (_, index) => ({
     outpoint: { txid: `${index + 1}`.repeat(64), vout: index },
     value: 500_000n,
@@ -200,6 +207,25 @@ describe('a refresh', () => {
     expect(await epochOf(worker)).toMatchObject({ number: 1 });
     worker.kill();
     expect(await ensureWhole()).toBe(1);
+  });
+
+  test('a request to the recovery page of before is answered no more, and one of after is', async () => {
+    const worker = await start();
+    const draft = () => worker.call('draft', { address: payee, amount: 1000n, feeRate: 2000 });
+    const answerTo = async (request: string) => {
+      const { message } = await worker.call('offlineRequest', { request });
+      const sitting = openSitting(signer, decode(offlineMessage, message), systemRandom);
+      return encode(offlineMessage, await sitting.begin(words));
+    };
+    const first = await draft();
+    const old = await answerTo(first.request);
+    await worker.call('refreshShares', null);
+    await expect(worker.call('offlineFinish', { request: first.request, message: old })).rejects.toEqual(
+      code('NonceConsumed'),
+    );
+    const fresh = await answerTo(first.request);
+    const { transaction } = await worker.call('offlineFinish', { request: first.request, message: fresh });
+    expect(hex.encode(txidOf(parseTransaction(transaction)))).toMatch(/^[0-9a-f]{64}$/);
   });
 
   test('Locked in the middle of it: the next unlock goes on', async () => {
