@@ -157,6 +157,9 @@ export async function respond<Key>(args: {
   };
 }
 
+/** An idle connection would keep its last frames in memory otherwise, up to 64 KB each. */
+const forget = () => {};
+
 /**
  * The two cipher states after the split. Messages are numbered by their order alone: a lost, repeated, reordered or
  * altered one does not decrypt, and after the first failure nothing does.
@@ -180,7 +183,7 @@ export class NoiseTransport {
   seal(plaintext: Bytes): Promise<Bytes> {
     ensure(plaintext.length <= NOISE_PLAINTEXT_MAX, 'TooLarge');
     const sealed = this.#sending.then(() => this.#send.encrypt(EMPTY, plaintext));
-    this.#sending = sealed.catch(() => {});
+    this.#sending = sealed.then(forget, forget);
     return sealed;
   }
 
@@ -196,7 +199,7 @@ export class NoiseTransport {
         throw new HoarfrostError('OutOfSequence', { cause });
       }
     });
-    this.#receiving = opened.catch(() => {});
+    this.#receiving = opened.then(forget, forget);
     return opened;
   }
 }
