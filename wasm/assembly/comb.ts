@@ -4,7 +4,6 @@
  * k = sum of (2 e_i - 1) 2^i: every digit is +1 or -1, so no k, not even 0, is special. Each lookup reads its whole
  * block under a mask.
  */
-import { ONE } from './constants.generated';
 import { copy, FE, laneMask, mul, mulAdd, neg, negIf, norm, shl, sqr, sub, triple } from './field';
 import { addLanes, joinLanes, LANES, sumLanes, swapLanes } from './group';
 import { enter, leave } from './memory';
@@ -110,8 +109,8 @@ function lookup(qx: usize, qy: usize, block: u32, bits0: u32, bits1: u32, variab
 @inline
 const XYZZ: usize = 4 * FE;
 
-/** p = p + (qx, qy) in each lane; see above for the points that it must not meet. */
-function addEntry(p: usize, qx: usize, qy: usize): void {
+/** p = p + (qx, qy) in each lane; see above for the points that it must not meet. `affine`: ZZ and ZZZ of p are 1. */
+function addEntry(p: usize, qx: usize, qy: usize, affine: bool): void {
   const frame = enter(6 * FE);
   const u = frame;
   const s = frame + FE;
@@ -123,17 +122,27 @@ function addEntry(p: usize, qx: usize, qy: usize): void {
   const py = p + FE;
   const zz = p + 2 * FE;
   const zzz = p + 3 * FE;
-  mul(u, qx, zz);
-  mul(s, qy, zzz);
-  sub(u, u, px); // P, magnitude 2
-  sub(s, s, py); // R, magnitude 2
+  if (affine) {
+    sub(u, qx, px); // P, magnitude 2
+    sub(s, qy, py); // R, magnitude 2
+  } else {
+    mul(u, qx, zz);
+    mul(s, qy, zzz);
+    sub(u, u, px);
+    sub(s, s, py);
+  }
   sqr(pp, u);
   mul(ppp, u, pp);
   mul(q, px, pp);
   neg(y, py);
   sqr(px, s);
-  mul(zz, zz, pp);
-  mul(zzz, zzz, ppp);
+  if (affine) {
+    copy(zz, pp);
+    copy(zzz, ppp);
+  } else {
+    mul(zz, zz, pp);
+    mul(zzz, zzz, ppp);
+  }
   sub(px, px, ppp);
   sub(px, px, q);
   sub(px, px, q);
@@ -187,13 +196,12 @@ function combLanes(r: usize, k: usize, variable: bool): void {
       const bits0 = teethBits(e, block, offset);
       const bits1 = teethBits(e, block + COMB_BLOCKS / 2, offset);
       lookup(qx, qy, block, bits0, bits1, variable);
-      if (block == 0 && offset == <i32>COMB_SPACING - 1) {
+      const first = offset == <i32>COMB_SPACING - 1;
+      if (first && block == 0) {
         copy(sum, qx);
         copy(sum + FE, qy);
-        copy(sum + 2 * FE, ONE);
-        copy(sum + 3 * FE, ONE);
       } else {
-        addEntry(sum, qx, qy);
+        addEntry(sum, qx, qy, first && block == 1);
       }
     }
     if (offset > 0) doubleSum(sum);

@@ -3,6 +3,7 @@
  * every party derives from the three commitments.
  */
 import { baseMultiply, baseMultiplyPair } from './comb';
+import { ONE } from './constants.generated';
 import { linearVar } from './ecmult';
 import {
   BAD_ENCODING,
@@ -13,9 +14,9 @@ import {
   OK,
   TRANSCRIPT_MISMATCH,
 } from './errors';
-import { bytesBelowP, equal, FE, mul } from './field';
+import { blend, bytesBelowP, copy, dup0, dup1, equal, FE, mul } from './field';
 import { decodePairVar, encode, liftXVar, oddMask, rememberVar, sameBytesVar, xToBytes } from './encoding';
-import { addLanes, isInfinity, LANES, lanesFromAffine, lanesToAffineVar, manyToAffine, swapLanes } from './group';
+import { addLanes, isInfinity, LANES, lanesToAffineVar, manyToAffine, swapLanes } from './group';
 import { enter, IN, leave, OUT } from './memory';
 import { SC, scAdd, scFromBytes, scIsZero, scMul, scNeg, scNegIf, scToBytes, scZero } from './scalar';
 import { fieldHashFinal, fieldHashInit, SHA, shaUpdate } from './sha256';
@@ -159,26 +160,37 @@ export function dropPolynomial(handle: i32): void {
 
 /** r = p + at*q in each lane, at = 1..3. */
 function lineAt(r: usize, p: usize, q: usize, at: i32): void {
-  const t = enter(LANES);
-  addLanes(t, p, q);
-  for (let i = 1; i < at; i++) addLanes(t, t, q);
-  memory.copy(r, t, LANES);
-  leave(t);
+  addLanes(r, p, q);
+  for (let i = 1; i < at; i++) addLanes(r, r, q);
 }
 
-/** Points of lane 0 are equal; both finite or both infinity. */
-function equalLanes(p: usize, q: usize): bool {
+/** Bit 0: points of lane 0 are equal, or both infinity; bit 1: the same of lane 1. */
+function equalLanes(p: usize, q: usize): i32 {
   const frame = enter(2 * FE);
   const a = frame;
   const b = frame + FE;
-  let same = isInfinity(p, 0) == isInfinity(q, 0) ? 1 : 0;
+  let same = 3;
+  for (let lane: usize = 0; lane < 2; lane++) {
+    if (isInfinity(p, lane) != isInfinity(q, lane)) same &= ~(1 << <i32>lane);
+  }
   for (let i: usize = 0; i < 2 * FE; i += FE) {
     mul(a, p + i, q + 2 * FE);
     mul(b, q + i, p + 2 * FE);
-    same &= equal(a, b, 0);
+    same &= equal(a, b, 0) | (equal(a, b, 1) << 1);
   }
   leave(frame);
-  return same != 0;
+  return same;
+}
+
+/** r = (p, q), one a lane, for affine pairs. */
+function lanesFromPair(r: usize, p: usize, q: usize): void {
+  const t = enter(FE);
+  dup0(t, q);
+  blend(r, p, t);
+  dup1(t, p);
+  blend(r + FE, t, q);
+  copy(r + 2 * FE, ONE);
+  leave(t);
 }
 
 /**
@@ -187,38 +199,44 @@ function equalLanes(p: usize, q: usize): bool {
  * commitment, then writes share (32), K0 (33), Y1, Y2, Y3 (33 each) to OUT.
  */
 function sumShares(id: i32, slot: usize): i32 {
-  const frame = enter(3 * 2 * LANES + 7 * LANES + 4 * FE + 2 * SC);
+  const frame = enter(6 * FE + 7 * LANES + 4 * FE + 4 * SC);
   const phis = frame; // phi0 and phi1 of each sender
-  const total = phis + 6 * LANES;
-  const slope = total + 4 * LANES;
-  const left = slope + LANES;
+  const left = phis + 6 * FE;
   const right = left + LANES;
-  const point = right + LANES;
+  const slope = right + LANES;
+  const total = slope + LANES; // phi0 and phi1 summed, one a lane; then K0, Y1, Y2, Y3 in lane 0
+  const point = total + 4 * LANES;
   const s = point + 4 * FE;
-  const sum = s + SC;
+  const sum = s + 3 * SC;
   for (let j: usize = 0; j < 3; j++) {
     const commitment = IN + 66 * j;
-    if (decodePairVar(point, point + FE, commitment, commitment + 33) != 3) return blame(BAD_ENCODING, <i32>j + 1);
-    lanesFromAffine(phis + 2 * j * LANES, point);
-    lanesFromAffine(phis + (2 * j + 1) * LANES, point + FE);
+    const phi = phis + 2 * j * FE;
+    if (decodePairVar(phi, phi + FE, commitment, commitment + 33) != 3) return blame(BAD_ENCODING, <i32>j + 1);
+    lanesFromPair(left, phi, phi + FE);
+    if (j == 0) memory.copy(total, left, LANES);
+    else addLanes(total, total, left);
   }
   scZero(sum);
   for (let j: usize = 0; j < 3; j++) {
-    const from = <i32>j + 1;
-    if (slot && from == id) {
-      evaluate(s, slot, id);
-    } else {
-      if (!scFromBytes(s, IN + 198 + 32 * j) | scIsZero(s)) return blame(BAD_ENCODING, from);
-      baseMultiply(left, s);
-      lineAt(right, phis + 2 * j * LANES, phis + (2 * j + 1) * LANES, id);
-      if (!equalLanes(left, right)) return blame(BAD_SHARE, from);
-    }
-    scAdd(sum, sum, s);
+    const own = slot && <i32>j + 1 == id;
+    if (own) evaluate(s + j * SC, slot, id);
+    else if (!scFromBytes(s + j * SC, IN + 198 + 32 * j) | scIsZero(s + j * SC)) return blame(BAD_ENCODING, <i32>j + 1);
+    scAdd(sum, sum, s + j * SC);
   }
-  addLanes(total, phis, phis + 2 * LANES);
-  addLanes(total, total, phis + 4 * LANES);
-  addLanes(slope, phis + LANES, phis + 3 * LANES);
-  addLanes(slope, slope, phis + 5 * LANES);
+  // Two given sub-shares are checked at once, one a lane; a third, where all are given, with the second once more.
+  let a: usize = slot && id == 1 ? 1 : 0;
+  while (true) {
+    const b: usize = slot && id == <i32>a + 2 ? 2 : a + 1;
+    baseMultiplyPair(left, s + a * SC, s + b * SC);
+    lanesFromPair(right, phis + 2 * a * FE, phis + 2 * b * FE);
+    lanesFromPair(slope, phis + (2 * a + 1) * FE, phis + (2 * b + 1) * FE);
+    lineAt(right, right, slope, id);
+    const same = equalLanes(left, right);
+    if (same != 3) return blame(BAD_SHARE, same & 1 ? <i32>b + 1 : <i32>a + 1);
+    if (slot || b == 2) break;
+    a = 1;
+  }
+  swapLanes(slope, total);
   // K0, Y1, Y2, Y3
   for (let i: usize = 0; i < 4; i++) {
     if (isInfinity(total + i * LANES, 0)) return BAD_ENCODING;
