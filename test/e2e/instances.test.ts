@@ -29,6 +29,7 @@ import {
   within,
 } from '../support/cosigner.ts';
 import { describeReal } from '../support/real.ts';
+import { moved, refreshedFully, refreshRounds, testSignature } from '../support/refreshing.ts';
 import { keepSigning, receiptsOf } from '../support/traffic.ts';
 
 const DAY = 86_400_000;
@@ -73,6 +74,33 @@ await describeReal('instances beside each other', ['postgres', 'openssl'], () =>
       const name = `instances${++databases}`;
       await server.sql(`CREATE DATABASE ${name}`);
       instances = await startOver(server.url(name), 3);
+    });
+
+    test('a refresh at one instance is the epoch at all: asked about elsewhere, signed in elsewhere, void elsewhere', async () => {
+      const { device, client } = await newDevice(instances[0]!);
+      const other = await connect(device, 1);
+      const lost = await refreshRounds(client, device);
+      await other.ask({ kind: 'refreshStatus', session: lost.finished.pending.session }, 'voided');
+      const certify = (message: Uint8Array<ArrayBuffer>) =>
+        client.ask({ kind: 'refreshCertify', message }, 'party');
+      await expect(certify(lost.message)).rejects.toEqual(code('SessionUnknown'));
+      await pay(other, device, 1000n);
+
+      const certified = await refreshRounds(client, device);
+      const { message } = await certify(certified.message);
+      const { session } = certified.finished.pending;
+      expect(await other.ask({ kind: 'refreshStatus', session }, 'party')).toMatchObject({ message });
+      const next = await moved(device, certified, message);
+      await pay(other, next, 1000n);
+      const { body } = await attemptOf(other, device, payment(device, { amount: 1000n }));
+      await expect(askToSign(other, device, body)).rejects.toEqual(code('EpochStale'));
+      const signature = await testSignature(other, next);
+      const third = await connect(device, 2);
+      expect(await third.ask({ kind: 'refreshDone', epoch: 1, signature }, 'retired')).toMatchObject({
+        epoch: 1,
+      });
+      await pay(third, next, 1000n);
+      await pay(client, await refreshedFully(third, next), 1000n);
     });
 
     test('100 parallel spends of one wallet through three instances never exceed the limit, and the receipts are one chain', async () => {

@@ -150,6 +150,8 @@ describe('a refresh', () => {
     await expect(askToSign(client, next, body)).rejects.toEqual(code('EpochStale'));
     const ahead = await attemptOf(client, next, payment(next, { amount: 1000n }), { epoch: 2 });
     await expect(askToSign(client, next, ahead.body)).rejects.toEqual(code('EpochStale'));
+    // Refused before anything was decided.
+    expect((await client.ask({ kind: 'receipts', from: 1 }, 'receipts')).receipts).toEqual([]);
   });
 
   test('a signing that a refresh overtakes between ledger and share ends in EpochStale, and is never answered', async () => {
