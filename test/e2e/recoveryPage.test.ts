@@ -16,7 +16,7 @@ import { type Firefox, launchFirefox } from '../support/firefox.ts';
 import { finish, paymentTask, requestOf } from '../support/offline.ts';
 import { seededRandom } from '../support/parties.ts';
 import { describeReal } from '../support/real.ts';
-import { answerOf, giveMessage, openRecoveryPage, PAGE_URL } from '../support/recoveryPage.ts';
+import { answerOf, giveMessage, openRecoveryPage, PAGE_URL, takeMessage } from '../support/recoveryPage.ts';
 import { begin, type Life, refreshed } from '../support/shares.ts';
 
 const random = seededRandom('recovery page');
@@ -116,6 +116,46 @@ await describeReal('the recovery page in Chromium', ['chromium'], () => {
     await page.getByText('It signs “Hoarfrost drill 2026-11-21T12:30:05.000Z” and nothing else.').waitFor();
     await page.keyboard.press('Escape');
     verified(asked, await answerOf(page, offlineText(asked.message), words, 'Sign the note'));
+  });
+
+  test('is worked by the keyboard alone: Tab, Space between words, Enter, and Escape to stop', async () => {
+    const page = await fresh();
+    const focused = () =>
+      page.evaluate(() => {
+        const at = document.activeElement;
+        return (
+          at?.getAttribute('aria-label') ??
+          (at as HTMLInputElement)?.labels?.[0]?.textContent ??
+          at?.textContent
+        );
+      });
+    const tabTo = async (name: string) => {
+      for (let i = 0; i < 20 && (await focused()) !== name; i++) await page.keyboard.press('Tab');
+      expect(await focused()).toBe(name);
+    };
+    const asked = requestOf(signer, life, { kind: 'drill', at: AT }, random);
+    for (const stops of [true, false]) {
+      expect(await focused()).toBe('Recovery page');
+      await tabTo('Or paste the text');
+      await page.keyboard.insertText(offlineText(asked.message));
+      await page.getByRole('heading', { name: 'Recovery drill' }).waitFor();
+      expect(await focused()).toBe('Recovery drill');
+      await tabTo('Type the words');
+      await page.keyboard.press('Enter');
+      await tabTo('Word 1');
+      for (const word of words) await page.keyboard.type(`${word.slice(0, 4)} `);
+      if (stops) {
+        await page.keyboard.press('Escape');
+        await page.getByRole('heading', { name: 'Recovery page' }).waitFor();
+      }
+    }
+    await tabTo('Sign the note');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'The answer' }).waitFor();
+    verified(asked, await takeMessage(page));
+    await tabTo('Done, forget everything');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Recovery page' }).waitFor();
   });
 
   test('attack-23: wrong words make no answer, and a request of somebody else asks for none', async () => {

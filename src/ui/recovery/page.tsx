@@ -94,7 +94,7 @@ export function RecoveryPage({ tools }: { tools: RecoveryTools }) {
   switch (stage.at) {
     case 'home':
       return (
-        <Frame version={tools.version} lede="Your words are typed here and on no other page.">
+        <Frame key="home" version={tools.version} lede="Your words are typed here and on no other page.">
           <Heading class="display">Recovery page</Heading>
           <p class="lede">
             It signs with your device when the cosigner is gone, tests your paper, and helps to make a lost
@@ -109,6 +109,7 @@ export function RecoveryPage({ tools }: { tools: RecoveryTools }) {
       const { asked } = sitting;
       return (
         <Frame
+          key="asked"
           version={tools.version}
           onBack={home}
           action={
@@ -139,6 +140,7 @@ export function RecoveryPage({ tools }: { tools: RecoveryTools }) {
       const { sitting, words } = stage;
       return (
         <Frame
+          key="write"
           version={tools.version}
           onBack={home}
           sheet={
@@ -173,6 +175,7 @@ export function RecoveryPage({ tools }: { tools: RecoveryTools }) {
     case 'words':
       return (
         <WordsScreen
+          key="words"
           tools={tools}
           sitting={stage.sitting}
           wanted={stage.wanted}
@@ -193,6 +196,7 @@ export function RecoveryPage({ tools }: { tools: RecoveryTools }) {
       const last = round === rounds && asked.kind !== 'birth';
       return (
         <Frame
+          key={`answer ${round}`}
           version={tools.version}
           {...(last ? {} : { onBack: home })}
           action={
@@ -203,9 +207,7 @@ export function RecoveryPage({ tools }: { tools: RecoveryTools }) {
             ) : undefined
           }
         >
-          <Heading class="display" key={round}>
-            {rounds === 1 ? 'The answer' : `Answer ${round} of ${rounds}`}
-          </Heading>
+          <Heading class="display">{rounds === 1 ? 'The answer' : `Answer ${round} of ${rounds}`}</Heading>
           <p class="lede">
             {last
               ? 'Take it to your device, which finishes and checks. The words are wiped here.'
@@ -226,6 +228,7 @@ export function RecoveryPage({ tools }: { tools: RecoveryTools }) {
     case 'done':
       return (
         <Frame
+          key="done"
           version={tools.version}
           action={
             <button type="button" class="btn btn--primary" onClick={home}>
