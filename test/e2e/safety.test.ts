@@ -87,6 +87,23 @@ await describeReal('the vault and its safety centre', ['bitcoind', 'chromium', '
     await page.close();
   });
 
+  test('frozen at one press; lifted by this browser alone only after the wait, which is shown and can be called off', async () => {
+    const page = await safety();
+    await press(page, 'Freeze…');
+    await press(page, 'Freeze now');
+    await page.getByText('Payments are frozen').waitFor();
+    await press(page, 'Lift it…');
+    await press(page, 'Ask to lift it');
+    const asked = page.getByRole('region', { name: 'Looser rules are asked for' });
+    await asked.waitFor();
+    expect(await asked.getByRole('timer').innerText()).toMatch(/^(7 d|6 d 23 h)/);
+    await page.getByText('Lifting is asked for').waitFor();
+    await asked.getByRole('button', { name: 'Call it off' }).click();
+    await asked.waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Lift it…' }).waitFor();
+    await page.close();
+  });
+
   test('password change: a wrong one changes nothing, and then the new one opens and the old one does not', async () => {
     const page = await safety('#password');
     await changePassword(page, `${PASSWORD}!`, NEXT);
@@ -169,7 +186,69 @@ await describeReal('the vault and its safety centre', ['bitcoind', 'chromium', '
     await lock();
     expect(await opens(PASSWORD)).toBe(true);
   });
+
+  test('a profile that was set back says so, signs nothing, and leads to a new share', async () => {
+    await (await openWallet(world.chromium.open)).close();
+    const page = await safety();
+    await heading(page, 'All three are well').waitFor();
+    const stores = ['vault', 'shares', 'records', 'change'];
+    await page.evaluate(copyStores, stores);
+    await press(page, 'Refresh now');
+    await page.getByText(/^Last refresh: no\. 2/).waitFor();
+    await page.evaluate(restoreStores, stores);
+    await world.chromium.killWorker();
+
+    const popup = await openWallet(world.chromium.open).catch(() => world.chromium.open('popup.html'));
+    await heading(popup, 'This browser was set back').waitFor();
+    await popup.getByText('Your money is safe.').waitFor();
+    await press(popup, 'Look at the wallet');
+    await popup.getByRole('region', { name: 'Balance' }).waitFor();
+    await popup.close();
+    await page.reload();
+    await heading(page, 'This browser was set back').waitFor();
+    await press(page, 'Replace this device');
+    await page.waitForURL(/#replace$/);
+    await page.close();
+  });
 });
+
+/** In the page: keeps what the stores hold, as a copy of the profile does. */
+async function copyStores(stores: string[]): Promise<void> {
+  const db = await new Promise<IDBDatabase>((done) => {
+    const asked = indexedDB.open('hoarfrost');
+    asked.onsuccess = () => done(asked.result);
+  });
+  const kept: Record<string, [IDBValidKey, unknown][]> = {};
+  for (const name of stores) {
+    const store = db.transaction(name).objectStore(name);
+    const read = <T>(asked: IDBRequest<T>) =>
+      new Promise<T>((done) => {
+        asked.onsuccess = () => done(asked.result);
+      });
+    const [keys, values] = await Promise.all([read(store.getAllKeys()), read(store.getAll())]);
+    kept[name] = keys.map((key, i) => [key, values[i]]);
+  }
+  db.close();
+  Object.assign(globalThis, { kept });
+}
+
+/** In the same page: puts it back. */
+async function restoreStores(stores: string[]): Promise<void> {
+  const { kept } = globalThis as unknown as { kept: Record<string, [IDBValidKey, unknown][]> };
+  const db = await new Promise<IDBDatabase>((done) => {
+    const asked = indexedDB.open('hoarfrost');
+    asked.onsuccess = () => done(asked.result);
+  });
+  const tx = db.transaction(stores, 'readwrite');
+  for (const name of stores) {
+    tx.objectStore(name).clear();
+    for (const [key, value] of kept[name]!) tx.objectStore(name).put(value, key);
+  }
+  await new Promise((done) => {
+    tx.oncomplete = done;
+  });
+  db.close();
+}
 
 /** A security key with the PRF extension, for this page, under a finger that always presses. */
 async function plugIn(page: Page): Promise<void> {

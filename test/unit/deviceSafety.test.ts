@@ -1,0 +1,171 @@
+/** What the safety centre and the lock's screens ask of the device, against a real cosigner. */
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { load } from '../../src/crypto/load.ts';
+import { Connection } from '../../src/device/connection.ts';
+import type { ReceiptView } from '../../src/device/port.ts';
+import { Vault } from '../../src/device/vault.ts';
+import { verifyCertificate } from '../../src/frost/keygen.ts';
+import { decode } from '../../src/protocol/codec.ts';
+import type { Receipt } from '../../src/protocol/messages.ts';
+import { offlineBundle } from '../../src/protocol/offline.ts';
+import { encodePort } from '../../src/protocol/portCodec.ts';
+import { type Running, removeFolder, startCosigner, testFolder } from '../support/cosigner.ts';
+import { newProfile, type Profile, Worker } from '../support/deviceHost.ts';
+import { search } from '../support/forms.ts';
+import { linkOf, onboard, PASSWORD } from '../support/onboard.ts';
+
+const NEXT = 'evening ferry lantern';
+const code = (name: string) => expect.objectContaining({ code: name });
+
+let folder: string;
+let running: Running;
+let profile: Profile;
+let worker: Worker;
+let certificate: Uint8Array;
+let vaults: Vault[];
+
+beforeEach(async () => {
+  folder = testFolder();
+  running = await startCosigner({ folder });
+  profile = newProfile();
+  profile.clock.wall = Date.now();
+  vaults = [];
+  const open = Vault.open.bind(Vault);
+  vi.spyOn(Vault, 'open').mockImplementation(async (...args) => {
+    const vault = await open(...args);
+    vaults.push(vault);
+    return vault;
+  });
+  worker = await Worker.start(profile);
+  certificate = await onboard(worker, await linkOf(running));
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  worker.kill();
+  await running.stop();
+  removeFolder(folder);
+});
+
+describe('receipts', () => {
+  /** Each stricter rule is a receipt. */
+  const tighten = async (...limits: bigint[]) => {
+    for (const dailyLimit of limits) {
+      const rules = await worker.call('rules', null);
+      await worker.call('setRules', { ...rules, dailyLimit });
+    }
+  };
+  /** A cosigner that answers the question for receipts otherwise. */
+  const tell = (change: (receipts: Receipt[]) => Receipt[]) => {
+    const original = Connection.prototype.request;
+    vi.spyOn(Connection.prototype, 'request').mockImplementation(async function (
+      this: Connection,
+      ...args: unknown[]
+    ) {
+      const answer = await original.apply(this, args as never);
+      return answer.kind === 'receipts' ? { ...answer, receipts: change(answer.receipts) } : answer;
+    } as never);
+  };
+  const numbers = (items: ReceiptView[]) => items.map(({ sequence }) => sequence);
+
+  test('the newest first, each what it was about, and in one row', async () => {
+    await tighten(900_000n, 800_000n, 700_000n);
+    const { items, total, broken } = await worker.call('receipts', null);
+    expect(broken).toBe(false);
+    expect(numbers(items)).toEqual(Array.from({ length: total }, (_, i) => total - i));
+    expect(items.slice(0, 3).map(({ kind }) => kind)).toEqual(['policy', 'policy', 'policy']);
+    expect(items[0]).toMatchObject({ charged: 0n, txid: '00'.repeat(32) });
+  });
+
+  test('how far they were followed is kept: what comes later must follow from there', async () => {
+    await tighten(900_000n, 800_000n);
+    const { total } = await worker.call('receipts', null);
+    await tighten(700_000n);
+    expect(await worker.call('receipts', null)).toMatchObject({ total: total + 1, broken: false });
+    // Forgotten, though it was shown before.
+    tell((receipts) => receipts.filter((_, i) => i < receipts.length - 1).slice(0, total));
+    expect(await worker.call('receipts', null)).toMatchObject({ broken: true, items: [] });
+    const state = await worker.call('state', null);
+    expect(state).toMatchObject({ wallet: { receiptsBroken: true } });
+  });
+
+  test.each<[string, (r: Receipt[]) => Receipt[]]>([
+    ['one is left out', (r) => r.filter((_, i) => i !== 1)],
+    ['two change places', (r) => [r[1]!, r[0]!, ...r.slice(2)]],
+    ['one is not signed', (r) => r.map((x, i) => (i === 1 ? { ...x, signature: new Uint8Array(64) } : x))],
+    ['one is told twice', (r) => (r.length === 0 ? r : [r[0]!, ...r])],
+  ])('a row in which %s is called broken', async (_name, change) => {
+    await tighten(900_000n, 800_000n, 700_000n);
+    tell(change);
+    expect(await worker.call('receipts', null)).toMatchObject({ broken: true, items: [] });
+  });
+
+  test('a cosigner that does not answer breaks nothing', async () => {
+    await tighten(900_000n);
+    await running.stop();
+    await expect(worker.call('receipts', null)).rejects.toThrow();
+    expect(await worker.call('state', null)).toMatchObject({ wallet: { receiptsBroken: false } });
+    running = await startCosigner({ folder });
+  });
+});
+
+test('what is exported is the certificate and the records, and no share, host key or password', async () => {
+  await worker.call('refreshShares', null);
+  const { bundle } = await worker.call('exportState', null);
+  const { certificate: exported, copies } = decode(offlineBundle, Uint8Array.from(bundle));
+  expect(exported).toEqual(certificate);
+  expect(copies.map((records) => records.length)).toEqual([1]);
+
+  const vault = vaults.at(-1)!;
+  const [share, host] = [await vault.share(1), await vault.host()];
+  const signer = await load();
+  const key = verifyCertificate(signer, Uint8Array.from(certificate));
+  expect(signer.publicKey(host).slice(1)).toEqual(key.hostKeys[0]);
+  const haystack = [{ name: 'export', bytes: Buffer.from(bundle) }];
+  expect(search(haystack, key.hostKeys[0])).not.toEqual([]); // the search finds what is there
+  for (const secret of [share, host]) expect(search(haystack, secret.expose())).toEqual([]);
+  expect(Buffer.from(bundle).includes(PASSWORD)).toBe(false);
+});
+
+describe('the lock at the port', () => {
+  const factor = () => new Uint8Array(32).fill(0x11);
+  const securityKey = { credential: new Uint8Array(20).fill(9), salt: new Uint8Array(32).fill(4) };
+
+  test('another password, while the wallet stays open', async () => {
+    const change = { password: PASSWORD, factor: null, next: NEXT };
+    await expect(worker.call('changePassword', { ...change, password: 'no such one' })).rejects.toEqual(
+      code('WrongPassword'),
+    );
+    expect(await worker.call('changePassword', change)).toBe(true);
+    expect(await worker.call('state', null)).toMatchObject({ phase: 'unlocked' });
+    await worker.call('lock', null);
+    await expect(worker.call('unlock', { password: PASSWORD })).rejects.toEqual(code('WrongPassword'));
+    await worker.call('unlock', { password: NEXT });
+  });
+
+  test('a security key: named to a locked page, and asked for by every way in', async () => {
+    const added = { ...securityKey, factor: factor() };
+    await worker.call('setSecurityKey', { password: PASSWORD, factor: null, securityKey: added });
+    expect(added.factor).toEqual(new Uint8Array(32));
+    expect(await worker.call('state', null)).toMatchObject({ phase: 'unlocked', securityKey });
+    await worker.call('lock', null);
+    const state = await worker.call('state', null);
+    expect(state).toMatchObject({ phase: 'locked', securityKey });
+    // What a page hears can cross the port.
+    expect(encodePort(state)).toContain('"securityKey"');
+    await expect(worker.call('unlock', { password: PASSWORD })).rejects.toEqual(code('SecurityKeyNeeded'));
+    const other = { password: PASSWORD, factor: new Uint8Array(32) };
+    await expect(worker.call('unlockWithSecurityKey', other)).rejects.toEqual(code('WrongPassword'));
+    await worker.call('unlockWithSecurityKey', { password: PASSWORD, factor: factor() });
+    await expect(
+      worker.call('changePassword', { password: PASSWORD, factor: null, next: NEXT }),
+    ).rejects.toEqual(code('SecurityKeyNeeded'));
+    await worker.call('setSecurityKey', { password: PASSWORD, factor: factor(), securityKey: null });
+    await worker.call('lock', null);
+    await worker.call('unlock', { password: PASSWORD });
+  });
+
+  test.each([31, 33])('a factor of %s bytes is none', async (length) => {
+    const asked = { password: PASSWORD, factor: new Uint8Array(length), next: NEXT };
+    await expect(worker.call('changePassword', asked)).rejects.toEqual(code('BadEncoding'));
+  });
+});
