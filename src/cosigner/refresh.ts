@@ -146,12 +146,11 @@ export class Refresh {
     await store.withWallet(wallet, async (tx) => {
       const now = await wallets.read(this.#cosigner, tx);
       ensure(equalVar(now.epoch.head, epoch.head), 'EpochStale');
-      ensure((await tx.record('refresh', pending.session)) === null, 'SessionUnknown', { detail: 'void' });
       await takeKey(tx, name);
       await tx.beginEpoch(next.number, sealed);
       await tx.putRecord('epoch', recordKey(now), record);
       await forgetVoids(tx);
-      await tx.putRecord('refresh', pending.session, encode(outcome, { kind: 'certified', message: own }));
+      await keepOutcome(tx, pending.session, own);
     });
   }
 
@@ -184,6 +183,12 @@ export async function refreshStatus(
   if (known.kind === 'certified') return { kind: 'party', message: known.message };
   const signature = signer.schnorrSign(identity.host, refreshVoidHash(wallet, session), random(32));
   return { kind: 'voided', signature: Uint8Array.from(signature) };
+}
+
+/** With a change of the shares: our certify message of that session, for good. `SessionUnknown` for one that is void. */
+export async function keepOutcome(tx: WalletTx, session: Bytes, message: Bytes): Promise<void> {
+  ensure((await tx.record('refresh', session)) === null, 'SessionUnknown', { detail: 'void' });
+  await tx.putRecord('refresh', session, encode(outcome, { kind: 'certified', message }));
 }
 
 /** Rounds that began at the epoch before cannot complete any more, void or not. */

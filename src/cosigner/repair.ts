@@ -26,6 +26,7 @@ import type { AnswerOf, Request } from '../protocol/messages.ts';
 import { repairHello } from '../protocol/repair.ts';
 import { finishCeremony, ripeCeremony, walletOfCeremony } from './ceremonies.ts';
 import type { Cosigner } from './cosigner.ts';
+import { keepOutcome } from './refresh.ts';
 import type { Bytes } from './store.ts';
 import { recordKey } from './wallet.ts';
 
@@ -129,7 +130,7 @@ export class Repair {
     const target = targetOf(purpose);
     const helpers = helpersOf(target);
     const sums = helpers.map((id) => (id === SELF ? state.sum : sum));
-    const [pending] = approveRepair(signer, state, sums, certify, random);
+    const [pending, own] = approveRepair(signer, state, sums, certify, random);
     const record = completeRecord(signer, epoch, pending, [
       { from: target, message: certify },
       { from: helpers.find((id) => id !== SELF)!, message: approval },
@@ -139,6 +140,7 @@ export class Repair {
       ensure(equalVar(now.epoch.head, epoch.head), 'EpochStale');
       await finishCeremony(this.#cosigner, tx, ceremony);
       await tx.putRecord('epoch', recordKey(now), record);
+      await keepOutcome(tx, pending.session, own);
       if (purpose.kind === 'replaceDevice') await tx.replaceDevice(purpose.noiseKey);
       else await tx.replaceRecovery(purpose.hostKey);
     });

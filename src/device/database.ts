@@ -8,10 +8,12 @@ import { HoarfrostError } from '../protocol/errors.ts';
 import { withDeadline } from './deadline.ts';
 import type { RecordRow } from './epochs.ts';
 import type { PendingKey } from './keygen.ts';
+import type { MoveRecord } from './moving.ts';
 import type { NewcomerRecord } from './newcomer.ts';
 import type { DrillRecord } from './offline.ts';
 import type { PaymentRecord } from './payments.ts';
 import type { PolicyRecord } from './policies.ts';
+import type { KitRecord } from './repairKit.ts';
 import type { SweepRecord } from './sweep.ts';
 import type { SealedShare, VaultRecord } from './vault.ts';
 import type { VaultVersion1 } from './vaultVersion1.ts';
@@ -49,6 +51,10 @@ interface Schema extends DBSchema {
   drill: { key: 'drill'; value: DrillRecord };
   /** `repairDevice`: a device that is to take the place of a lost one. */
   newcomer: { key: 'newcomer'; value: NewcomerRecord };
+  /** `repairs`: new words that a ceremony is to allow. */
+  kit: { key: 'kit'; value: KitRecord };
+  /** `moving`: the way to another cosigner. */
+  move: { key: 'move'; value: MoveRecord };
   /** `device`. */
   settings: { key: 'settings'; value: Settings };
 }
@@ -67,6 +73,8 @@ type StoreName =
   | 'sweep'
   | 'drill'
   | 'newcomer'
+  | 'kit'
+  | 'move'
   | 'settings';
 
 /** One row put, or deleted where `value` is null. */
@@ -103,6 +111,8 @@ const MIGRATIONS: ((db: IDBPDatabase<Schema>) => void)[] = [
     db.createObjectStore('change');
     db.createObjectStore('drill');
     db.createObjectStore('newcomer');
+    db.createObjectStore('kit');
+    db.createObjectStore('move');
   },
 ];
 

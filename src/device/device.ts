@@ -12,6 +12,7 @@ import { Birth } from './handlers/birth.ts';
 import { ceremonyHandlers, infoOf } from './handlers/ceremonies.ts';
 import { offlineHandlers } from './handlers/offline.ts';
 import { paymentHandlers } from './handlers/payments.ts';
+import { Repairs } from './handlers/repairs.ts';
 import { Returning } from './handlers/returning.ts';
 import { safetyHandlers } from './handlers/safety.ts';
 import { shareHandlers } from './handlers/shares.ts';
@@ -19,6 +20,7 @@ import type { Caller, DeviceParts, Handlers, Inside, Open } from './handlers/sub
 import { sweepHandlers } from './handlers/sweep.ts';
 import { vaultHandlers } from './handlers/vault.ts';
 import { walletHandlers } from './handlers/wallet.ts';
+import { followMove } from './moving.ts';
 import { OfflineSigning } from './offline.ts';
 import { Payments, progressOf } from './payments.ts';
 import { Policies } from './policies.ts';
@@ -34,6 +36,7 @@ export class Device {
   readonly #autoLock: AutoLock;
   readonly #birth: Birth;
   readonly #returning: Returning;
+  readonly #repairs: Repairs;
   readonly #handlers: Handlers<PortMethod>;
   #vault: Vault | null = null;
   #open: Open | null = null;
@@ -50,10 +53,12 @@ export class Device {
     const inside = this.#inside();
     this.#birth = new Birth(inside);
     this.#returning = new Returning(inside);
+    this.#repairs = new Repairs(inside);
     this.#handlers = {
       state: () => this.state(),
       ...this.#birth.handlers,
       ...this.#returning.handlers,
+      ...this.#repairs.handlers,
       ...vaultHandlers(inside, this.#autoLock),
       ...walletHandlers(inside),
       ...safetyHandlers(inside),
@@ -80,6 +85,7 @@ export class Device {
       begin: (dataKey) => this.#begin(dataKey),
       openWallet: () => this.#openWallet(),
       lock: () => this.lock(),
+      reopen: () => this.#reopen(),
       refresh: (opened) => this.#refresh(opened),
       reach: (ask) => this.#reach(ask),
       tell: () => this.#tell(),
@@ -106,7 +112,11 @@ export class Device {
     const drafted = this.#pages > 0 && this.#open?.payments.rows.some((row) => row.state === 'requested');
     const asked = this.#pages > 0 && this.#open?.offline.waiting;
     const working =
-      this.#birth.busy || this.#returning.busy || this.#open?.payments.busy || this.#open?.refresher.busy;
+      this.#birth.busy ||
+      this.#returning.busy ||
+      this.#repairs.busy ||
+      this.#open?.payments.busy ||
+      this.#open?.refresher.busy;
     return working === true || drafted === true || asked === true;
   }
 
@@ -120,6 +130,7 @@ export class Device {
     if (this.#pages === 0) this.#open?.channel.stay(false);
     this.#birth.pageClosed(page);
     this.#returning.pageClosed(page);
+    this.#repairs.pageClosed(page);
   }
 
   /** Checked at every wake, by the timer, and by the browser's alarm. Answers when it is due next, or null if locked. */
@@ -134,13 +145,24 @@ export class Device {
   async lock(): Promise<void> {
     this.#vault?.lock();
     this.#vault = null;
+    this.#closeWallet();
+    await this.#autoLock.end();
+    this.#tell();
+  }
+
+  async #reopen(): Promise<void> {
+    this.#closeWallet();
+    await this.#openWallet();
+    this.#tell();
+  }
+
+  #closeWallet(): void {
+    this.#repairs.stop();
     this.#open?.payments.stop();
     this.#open?.refresher.stop();
     this.#open?.offline.drop();
     this.#open?.channel.close();
     this.#open = null;
-    await this.#autoLock.end();
-    this.#tell();
   }
 
   async state(): Promise<DeviceState> {
@@ -248,6 +270,7 @@ export class Device {
       this.#birth.resume().catch(() => {});
     } else {
       const { env, signer, db } = this.#parts;
+      await followMove({ db, wallet });
       const channel = new Channel({
         cosigner: wallet.cosigner,
         network: wallet.key.network,
@@ -297,6 +320,8 @@ export class Device {
       this.#open = { vault, wallet, channel, chain, policies, payments, offline, refresher, ceremonies };
       channel.stay(this.#pages > 0);
       payments.resume();
+      // A cosigner that does not answer is asked again at the next unlock, or by a page.
+      void this.#repairs.resume().catch(() => {});
     }
     this.#tell();
   }

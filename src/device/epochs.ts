@@ -93,6 +93,11 @@ export class Epochs {
     return this.#change;
   }
 
+  /** Whether the doubt is about which share signs. A repair of another's share leaves ours as it is. */
+  get inTwoEpochs(): boolean {
+    return this.#change !== null && decode(epochBody, this.#change.body).change.kind === 'refresh';
+  }
+
   /** Whether a share of an epoch before is still here: the new ones have not been shown to fit. */
   get untested(): boolean {
     return this.#change === null && this.#held.some((epoch) => epoch !== this.current.number);

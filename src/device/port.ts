@@ -316,6 +316,25 @@ export interface PortMethods {
   setRules: [Rules, CeremonyInfo | null];
   /** Puts in force the rules that a ripe ceremony allowed. `CeremonyWaits`, `CeremonyEnded`, `WrongVersion`. */
   carryOut: [{ id: string }, null];
+  /** The ceremony of a new kit that this device has asked for, or null. */
+  kit: [null, { ceremony: CeremonyInfo | null }];
+  /** For the recovery page: new words are to be made. */
+  kitWords: [null, { message: Uint8Array }];
+  /** Its answer: the ceremony that asks for the words that it made. */
+  kitAsk: [{ message: Uint8Array }, CeremonyInfo];
+  /** For the recovery page, where the new words are typed again. */
+  kitStart: [null, { message: Uint8Array }];
+  /** Its answer and the next message for it; null once the new words are the wallet's. `CeremonyWaits`, `CeremonyEnded`, `BadSignature`. */
+  kitAnswer: [{ message: Uint8Array }, { message: Uint8Array | null }];
+  kitStop: [null, null];
+  /** Where the wallet is on its way to, from this device's approval until the old cosigner has forgotten; else null. */
+  moving: [null, { to: string | null }];
+  /** To another cosigner, by its link: the first message for the recovery page, and what it must show, hex. `TokenUnknown`, `AlreadyPaired`, `Pending`. */
+  moveStart: [{ uri: string }, { message: Uint8Array; fingerprint: string }];
+  /** Null once the wallet has moved. */
+  moveAnswer: [{ message: Uint8Array }, { message: Uint8Array | null }];
+  /** Asks the new cosigner after an answer that was lost. */
+  moveResume: [null, { done: boolean }];
   /** Null while no sweep has begun. */
   sweep: [null, SweepView | null];
   /** Takes up the wallet that was made as the next one: `NoWallet`, `Pending`, or `Locked` if that one is not open. */

@@ -18,6 +18,8 @@ import {
   revealRefresh,
 } from '../frost/refresh.ts';
 import { commitAll, dropAll, finishAll } from '../frost/signing.ts';
+import { decode } from '../protocol/codec.ts';
+import { epochBody } from '../protocol/epoch.ts';
 import { type ErrorCode, ensure, HoarfrostError, isHoarfrostError } from '../protocol/errors.ts';
 import type { AnswerOf } from '../protocol/messages.ts';
 import type { Channel } from './channel.ts';
@@ -65,9 +67,9 @@ export async function inSigningEpoch<T>(
 ): Promise<T> {
   const { epochs, channel } = parts;
   for (;;) {
-    if (epochs.doubt !== null) await epochs.alone(async () => settle(parts, await channel.connection()));
+    if (epochs.inTwoEpochs) await epochs.alone(async () => settle(parts, await channel.connection()));
     const done = await epochs.shared(async () =>
-      epochs.doubt === null ? { value: await work(epochs.current) } : null,
+      epochs.inTwoEpochs ? null : { value: await work(epochs.current) },
     );
     if (done !== null) return done.value;
   }
@@ -77,13 +79,24 @@ export async function inSigningEpoch<T>(
  * Asks what became of the change that is in doubt, and acts on it. Throws what `completeRecord` throws, or `BadSignature`
  * for a void statement that is not the cosigner's: then the doubt stays.
  */
-async function settle(
+export async function settle(
   { env, signer, epochs }: Omit<RefreshParts, 'vault' | 'channel'>,
   connection: Connection,
 ): Promise<void> {
   if (epochs.doubt === null) return;
-  const { session } = epochs.doubt;
+  const { session, body } = epochs.doubt;
+  const { change } = decode(epochBody, body);
+  // Who is asked is not the one that would know: `moving.ts` asks the new one.
+  ensure(change.kind === 'refresh' || change.target !== COSIGNER, 'Pending', { detail: 'another cosigner' });
   const answer = await connection.request({ kind: 'refreshStatus', session }, 'party', 'voided');
+  if (answer.kind === 'party' && change.kind === 'repair') {
+    // The new holder's certificate is in the record alone.
+    const { records } = await connection.request({ kind: 'records' }, 'records');
+    const record = records[epochs.records.length];
+    ensure(record !== undefined, 'Pending', { detail: 'record' });
+    await epochs.append(record, env.now());
+    return;
+  }
   if (answer.kind === 'party') {
     await epochs.complete([{ from: COSIGNER, message: answer.message }], env.now());
     return;

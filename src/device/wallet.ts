@@ -196,6 +196,12 @@ export class Wallet {
     }
   }
 
+  /** Where the cosigner answers that the last record names. Its receipts are a chain of their own. */
+  async moveTo({ host, port }: Pick<Cosigner, 'host' | 'port'>): Promise<void> {
+    if (host === this.#record.host && port === this.#record.port) return;
+    await this.#save({ host, port, receipts: NO_RECEIPTS, receiptsBroken: false });
+  }
+
   keepReceipts(receipts: ReceiptHead): Promise<void> {
     return this.#save({ receipts });
   }

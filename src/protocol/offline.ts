@@ -5,7 +5,21 @@
  */
 
 import { ACT_MAX, WORDS_ACT_MAX } from './ceremony.ts';
-import { blob, bytes, list, oneOf, struct, type TypeOf, text, time, tuple, u8, u32, union } from './codec.ts';
+import {
+  blob,
+  bytes,
+  list,
+  oneOf,
+  option,
+  struct,
+  type TypeOf,
+  text,
+  time,
+  tuple,
+  u8,
+  u32,
+  union,
+} from './codec.ts';
 import { INPUTS_MAX, OFFLINE_MAX, PSBT_MAX, RECORDS_MAX } from './limits.ts';
 import { NETWORKS } from './networks.ts';
 import { keygenTerms } from './terms.ts';
@@ -94,7 +108,12 @@ export const offlineMessage = union({
   repairApproved: struct({ certify: opaque }),
 
   /** To recovery as the new holder: a kit of new words is to be made. */
-  kitOffer: struct({ bundle: offlineBundle, ceremony: bytes(32) }),
+  kitOffer: struct({
+    bundle: offlineBundle,
+    ceremony: bytes(32),
+    /** Of the words that the ceremony allowed: they are typed again. Without it they are made, and the ceremony is still to come. */
+    hostKey: option(bytes(32)),
+  }),
   kitHello: struct({ hello: opaque }),
   /** Device's and cosigner's, in this order. */
   kitSums: struct({ opens: tuple(opaque, 2), sums: tuple(opaque, 2) }),

@@ -9,6 +9,8 @@
  * Nothing is stored: a page that is closed in between has forgotten everything, and the repair begins again. Recovery's own
  * share is not touched by a repair it helps with, so there is nothing that it would have to make durable before certifying.
  */
+
+import { equalVar } from '../crypto/hash.ts';
 import type { Random } from '../crypto/random.ts';
 import { withSecrets } from '../crypto/secret.ts';
 import type { PartyId, SignerModule } from '../crypto/signer.ts';
@@ -112,15 +114,20 @@ export interface OpenedKit {
   readonly state: repair.AwaitingSums;
 }
 
-/** New words, typed back, are to open share 3 from here on. `keys.host` is the caller's to wipe, after `finishKit`. */
+/**
+ * New words, typed back, are to open share 3 from here on. `keys.host` is the caller's to wipe, after `finishKit`. Throws
+ * `BadWords` for other words than the ceremony allowed.
+ */
 export function openKit(
   signer: SignerModule,
   keys: RecoveryKeys,
-  { bundle, ceremony }: OfflineOf<'kitOffer'>,
+  { bundle, ceremony, hostKey }: OfflineOf<'kitOffer'>,
   random: Random,
 ): [OpenedKit, OfflineOf<'kitHello'>] {
   const wallet = openBundle(signer, bundle);
   const { host, encryption } = keys;
+  const known = hostKey === null || equalVar(hostKey, signer.publicKey(host).slice(1));
+  ensure(known, 'BadWords', { detail: 'not the new kit' });
   const self = { id: RECOVERY as PartyId, host, encryption, noiseKey: NO_NOISE_KEY, ceremony };
   const [state, hello] = repair.openRepair(signer, self, random);
   return [

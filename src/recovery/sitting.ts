@@ -52,7 +52,8 @@ export type Asked =
       /** The new holder's host key, hex: to be compared with its own screen. */
       fingerprint: string;
     }
-  | { kind: 'kit'; network: Network }
+  /** `made`: the words were made in an earlier sitting, and are typed from the paper. */
+  | { kind: 'kit'; network: Network; made: boolean }
   /** A ceremony's act, to be told by what it is: whose keys it names, and what it would allow. */
   | { kind: 'act'; act: CeremonyAct }
   | {
@@ -180,6 +181,7 @@ function repairing(signer: SignerModule, message: OfflineOf<'repairOffer'>, rand
 
 function kit(signer: SignerModule, message: OfflineOf<'kitOffer'>, random: Random): Sitting {
   const { network } = openBundle(signer, message.bundle).key;
+  const made = message.hostKey !== null;
   let keys: RecoveryKeys | undefined;
   let opened: repair.OpenedKit | undefined;
   const wipe = () => {
@@ -188,8 +190,9 @@ function kit(signer: SignerModule, message: OfflineOf<'kitOffer'>, random: Rando
     opened = undefined;
   };
   return {
-    asked: { kind: 'kit', network },
-    rounds: 2,
+    asked: { kind: 'kit', network, made },
+    // Before the ceremony it is only told which keys the words give.
+    rounds: made ? 2 : 1,
     async begin(words) {
       wipe();
       keys = await keysFromWords(words);

@@ -45,7 +45,12 @@ export class Page {
   async answer(message: Uint8Array): Promise<Uint8Array> {
     const said = decode(offlineMessage, message);
     let answer: OfflineMessage | null;
-    if (said.kind === 'act' || said.kind === 'repairOffer' || said.kind === 'kitOffer') {
+    if (
+      said.kind === 'act' ||
+      said.kind === 'sign' ||
+      said.kind === 'repairOffer' ||
+      said.kind === 'kitOffer'
+    ) {
       this.#sitting?.wipe();
       this.#sitting = openSitting(await load(), said, systemRandom);
       answer = await this.#sitting.begin(this.#words);

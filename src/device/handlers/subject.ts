@@ -63,6 +63,8 @@ export interface Inside {
   /** Brings the wallet to life under the open vault, or locks and throws. */
   openWallet(): Promise<void>;
   lock(): Promise<void>;
+  /** The same vault, the wallet as it is stored now: another cosigner may answer for it. */
+  reopen(): Promise<void>;
   /** Looks at the chain. Never rejects for what the cosigner did: `syncError` says it. */
   refresh(open: Open): Promise<void>;
   /** Asks the cosigner, and notes by the way whether it answers. */

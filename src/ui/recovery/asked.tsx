@@ -78,8 +78,10 @@ export function AskedCard({ asked }: { asked: Asked }) {
     case 'kit':
       return (
         <Notice tone="info" icon="paper">
-          <b>New words for the same wallet.</b> Addresses and balance stay as they are. Once it is done, the
-          old paper opens nothing any more.
+          <b>{asked.made ? 'Your new words take over.' : 'New words for the same wallet.'}</b>{' '}
+          {asked.made
+            ? 'Type them from the new paper. Once it is done, the old paper opens nothing any more.'
+            : 'Addresses and balance stay as they are. Write the words down; the wallet asks for them once more when the old paper is to be replaced.'}
         </Notice>
       );
     case 'act':

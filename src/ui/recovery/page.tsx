@@ -28,7 +28,7 @@ type Stage =
   | { at: 'answer'; sitting: Sitting; answer: OfflineMessage; round: number }
   | { at: 'done'; asked: Asked };
 
-const makesWords = ({ kind }: Asked) => kind === 'birth' || kind === 'kit';
+const makesWords = (asked: Asked) => asked.kind === 'birth' || (asked.kind === 'kit' && !asked.made);
 
 export function RecoveryPage({ tools }: { tools: RecoveryTools }) {
   const [stage, go] = useState<Stage>({ at: 'home' });

@@ -30,7 +30,7 @@ export type Asked =
     }
   | { kind: 'drill'; network: Network; at: number; message: string; address: string }
   | { kind: 'repair'; network: Network; target: 'device' | 'cosigner'; fingerprint: string }
-  | { kind: 'kit'; network: Network }
+  | { kind: 'kit'; network: Network; made: boolean }
   | { kind: 'act'; act: CeremonyAct }
   | { kind: 'birth'; network: Network; terms: KeygenTerms; host: string; fingerprint: string };
 
