@@ -1,6 +1,7 @@
 /**
  * What this browser and the recovery page do together, in a tab of its own: a popup would close when the other page is looked
- * at. `#drill` opens the drill, anything else the spending without the cosigner, with a payment filled in if the hash names one.
+ * at. `#drill`, `#kit` and `#move` open what they name, anything else the spending without the cosigner, with a payment filled
+ * in if the hash names one.
  */
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
@@ -14,6 +15,8 @@ import { Unlock } from '../popup/unlock.tsx';
 import type { DeviceClient } from '../portClient.ts';
 import { Drill } from './drill.tsx';
 import { formOf } from './hash.ts';
+import { NewKit } from './kit.tsx';
+import { Move } from './move.tsx';
 import { Spend } from './spend.tsx';
 
 export function OfflinePage({ client, host }: { client: DeviceClient; host: Host }) {
@@ -26,7 +29,7 @@ export function OfflinePage({ client, host }: { client: DeviceClient; host: Host
 
 function Phase({ host }: { host: Host }) {
   const { state, error, ask } = useDeviceState();
-  const [drills] = useState(() => location.hash === '#drill');
+  const [hash] = useState(() => location.hash);
   const [form] = useState(() => formOf(location.hash));
   if (state === null) {
     return (
@@ -38,7 +41,7 @@ function Phase({ host }: { host: Host }) {
       </Frame>
     );
   }
-  const where = drills ? 'Recovery drill' : 'Spend without the cosigner';
+  const where = NAMES[hash] ?? 'Spend without the cosigner';
   switch (state.phase) {
     case 'empty':
     case 'onboarding':
@@ -53,11 +56,25 @@ function Phase({ host }: { host: Host }) {
     case 'unlocked':
       return (
         <Frame state={state} host={host} where={where}>
-          {drills ? <Drill wallet={state.wallet} /> : <Spend wallet={state.wallet} initial={form} />}
+          {hash === '#drill' ? (
+            <Drill wallet={state.wallet} />
+          ) : hash === '#kit' ? (
+            <NewKit />
+          ) : hash === '#move' ? (
+            <Move wallet={state.wallet} />
+          ) : (
+            <Spend wallet={state.wallet} initial={form} />
+          )}
         </Frame>
       );
   }
 }
+
+const NAMES: Record<string, string> = {
+  '#drill': 'Recovery drill',
+  '#kit': 'New recovery words',
+  '#move': 'Another cosigner',
+};
 
 function Frame({
   state,

@@ -95,6 +95,18 @@ export function Centre({ state, host }: { state: Unlocked; host: Host }) {
             sub="This browser and your words are two of three"
             onPress={() => void host.openPage('offline.html')}
           />
+          <PressRow
+            icon="server"
+            title="Move to another cosigner"
+            sub="With your words; the one before forgets its share"
+            onPress={() => void host.openPage('offline.html', '#move')}
+          />
+          <PressRow
+            icon="paper"
+            title="New recovery words"
+            sub="When the paper is lost, or somebody has seen it"
+            onPress={() => void host.openPage('offline.html', '#kit')}
+          />
           <ExportRow />
           <FreezeRow heard={heard} away={shares.cosigner === 'away'} />
         </div>
