@@ -65,6 +65,18 @@ await describeReal('audit-07 attack-23: the cosigner is dead', ['bitcoind', 'chr
         stored: transaction?.length ?? 0,
       }));
     });
+  /** As the safety centre asks for it. */
+  const refreshShares = (page: Page): Promise<string> =>
+    page.evaluate(
+      () =>
+        new Promise<string>((done) => {
+          const port = (globalThis as any).chrome.runtime.connect({ name: 'hoarfrost' });
+          port.onMessage.addListener((said: string) => {
+            if (said.startsWith('{"id":1,')) done(said);
+          });
+          port.postMessage('{"id":1,"method":"refreshShares","argument":null}');
+        }),
+    );
   const requestIn = async (page: Page, to: string, amount: bigint): Promise<string> => {
     await page.getByLabel(/^To /).fill(to);
     await page.getByLabel(/^Amount/).fill(String(amount));
@@ -109,6 +121,8 @@ await describeReal('audit-07 attack-23: the cosigner is dead', ['bitcoind', 'chr
     await page.getByRole('button', { name: 'Start the drill' }).click();
     await giveMessage(page, answer);
     await page.locator('[data-code="WrongSession"]').waitFor();
+    // New shares before the cosigner dies: from here on the words need the records that the device brings along.
+    expect(await refreshShares(page)).toMatch(/"result":null/);
     await page.close();
   });
 
@@ -163,6 +177,7 @@ await describeReal('audit-07 attack-23: the cosigner is dead', ['bitcoind', 'chr
     await giveMessage(paper, request);
     const shown = paper.getByRole('region', { name: 'What this payment does' });
     await shown.locator('data[value="1500000"]').waitFor();
+    await shown.getByText('share epoch 1').waitFor();
     expect(((await shown.locator('.address').textContent()) ?? '').replace(/\s/g, '')).toContain(payee);
     await paper.getByRole('button', { name: 'Stop and forget' }).click();
 
