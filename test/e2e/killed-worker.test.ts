@@ -2,6 +2,9 @@
  * Chromium's service worker stopped at every message between device and cosigner, by the browser's own means. The relay
  * holds the message until the worker is dead, then lets it pass: what the device sent arrives, what it was sent does not.
  */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hex } from '@scure/base';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   holdToSend,
@@ -11,6 +14,8 @@ import {
   reviewPayment,
   sent,
 } from '../../scripts/person.ts';
+import { keyName } from '../../src/cosigner/keywrap.ts';
+import { openSqlite } from '../../src/cosigner/stores/sqlite.ts';
 import { launchChromium, type TestChromium } from '../support/chromium.ts';
 import type { Fate } from '../support/frameProxy.ts';
 import { describeReal } from '../support/real.ts';
@@ -86,5 +91,63 @@ await describeReal('killed worker', ['bitcoind', 'chromium', 'openssl'], () => {
     }
     const received = await node.rpc<number>('getreceivedbyaddress', [payee], { wallet: 'miner' });
     expect(BigInt(Math.round(received * 1e8))).toBe(amount * BigInt(txids.length));
+  });
+
+  test('attack-16 refresh: wherever the worker died, it is taken to its end, and the wallet pays', {
+    timeout: 240_000,
+  }, async () => {
+    const { node, chromium, cosignerFolder } = world;
+    const wallet = await openWallet(chromium.open);
+    const safety = await chromium.open('safety.html');
+    const button = safety.getByRole('button', { name: 'Refresh now', exact: true });
+    /** As the page shows it, once nothing is under way any more. */
+    const rested = async () => {
+      await safety.getByText('The last one is not finished').waitFor({ state: 'detached' });
+      await button.and(safety.locator('[aria-disabled="false"]')).waitFor();
+    };
+    const refresh = async () => {
+      await rested();
+      await button.click();
+      // Until the worker is back, the page may still show what was before.
+      await safety.waitForTimeout(1000);
+      await rested();
+    };
+    let killed = 0;
+    // Three rounds, the test and its end, each sent and answered; then twice in one, and while the next worker goes on.
+    for (const counts of [[0], [1], [2], [3], [4], [5], [6], [7], [8], [9], [4, 3], [5, 5]]) {
+      const kills = killAt(chromium, ...counts);
+      await refresh();
+      killed += kills();
+      world.proxy.restart();
+    }
+    expect(killed).toBeGreaterThanOrEqual(11);
+    await refresh();
+    const title = await safety.getByText(/^Last refresh: no\. \d+/).textContent();
+    const number = Number(/no\. (\d+)/.exec(title!)![1]);
+    expect(number).toBeGreaterThan(4);
+
+    const payee = await node.rpc<string>('getnewaddress', [], { wallet: 'miner' });
+    await reviewPayment(wallet, { to: payee, amount: 100_000n });
+    await wallet.locator('[data-verdict="signs"]').waitFor();
+    await holdToSend(wallet);
+    const { txid } = await sent(wallet);
+    await node.mine(1);
+    const { confirmations } = await node.rpc<{ confirmations: number }>('getrawtransaction', [txid, true]);
+    expect(confirmations).toBe(1);
+
+    const store = openSqlite(join(cosignerFolder, 'cosigner.sqlite'));
+    const waiting = await store.recordsEverywhere('destroy', 100);
+    const [record] = await store.recordsEverywhere('epoch', 100);
+    const view = await store.viewWallet(record!.wallet, async (v) => ({
+      epoch: v.wallet.epoch,
+      share: keyName(await v.sealedShare()),
+    }));
+    await store.close();
+    expect(view.epoch).toBe(number);
+    // The one key that opens, and those of rounds that never ended, which are queued.
+    const keys = (await readdir(join(cosignerFolder, 'epoch-keys'))).filter((name) => name.endsWith('.key'));
+    const named = [view.share, ...waiting.map(({ key }) => key)].map((name) => hex.encode(name));
+    expect(keys.filter((key) => !named.some((name) => key.includes(name)))).toEqual([]);
+    expect(keys.filter((key) => key.includes(hex.encode(view.share)))).toHaveLength(1);
   });
 });
