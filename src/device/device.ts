@@ -14,6 +14,7 @@ import { offlineHandlers } from './handlers/offline.ts';
 import { paymentHandlers } from './handlers/payments.ts';
 import { Repairs } from './handlers/repairs.ts';
 import { Returning } from './handlers/returning.ts';
+import { rulesHandlers } from './handlers/rules.ts';
 import { safetyHandlers } from './handlers/safety.ts';
 import { shareHandlers } from './handlers/shares.ts';
 import type { Caller, DeviceParts, Handlers, Inside, Open } from './handlers/subject.ts';
@@ -63,6 +64,7 @@ export class Device {
       ...walletHandlers(inside),
       ...safetyHandlers(inside),
       ...ceremonyHandlers(inside),
+      ...rulesHandlers(inside),
       ...paymentHandlers(inside),
       ...offlineHandlers(inside),
       ...shareHandlers(inside),
@@ -389,6 +391,7 @@ const ACTIVITY: ReadonlySet<PortMethod> = new Set<PortMethod>([
   'sayCeremony',
   'bringWords',
   'setRules',
+  'cancelHold',
   'carryOut',
   'offlineRequest',
   'offlineFinish',

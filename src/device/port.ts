@@ -310,12 +310,19 @@ export interface PortMethods {
   /** A question for the recovery page, an encoded `offlineMessage`: to agree, to contest, or to freeze, which names no ceremony. */
   askWords: [{ id: string; says: 'approve' | 'contest' | 'freeze' }, { message: Uint8Array }];
   /** The recovery page's answer, to the cosigner; null if it froze the wallet. `WrongSession`, `Unauthorised`, `SessionUnknown`, `RateLimited`. */
-  bringWords: [{ message: Uint8Array }, CeremonyInfo | null];
+  bringWords: [{ message: Uint8Array }, { ceremony: CeremonyInfo | null }];
   rules: [null, Rules];
-  /** What allows less holds at once, and null; what allows more is asked for by a ceremony. `BadAddress`, `ContactUnavailable`. */
-  setRules: [Rules, CeremonyInfo | null];
+  /** What allows less holds at once, and no ceremony; what allows more is asked for by a ceremony. `BadAddress`, `ContactUnavailable`. */
+  setRules: [Rules, { ceremony: CeremonyInfo | null }];
+  /** Payments that the rules make wait. `address` of those that this browser drafted; `loss` in sats. */
+  holds: [
+    null,
+    { holds: { ticket: string; txid: string; address: string | null; loss: bigint; until: number }[] },
+  ];
+  /** Asked for again it waits from the beginning. `SessionUnknown`. */
+  cancelHold: [{ ticket: string }, true];
   /** Puts in force the rules that a ripe ceremony allowed. `CeremonyWaits`, `CeremonyEnded`, `WrongVersion`. */
-  carryOut: [{ id: string }, null];
+  carryOut: [{ id: string }, true];
   /** The ceremony of a new kit that this device has asked for, or null. */
   kit: [null, { ceremony: CeremonyInfo | null }];
   /** For the recovery page: new words are to be made. */

@@ -110,6 +110,8 @@ const ARGUMENTS: { [M in PortMethod]: Check<PortMethods[M][0]> } = {
     delayMs: integer,
     contact: textOrNull,
   }),
+  holds: nothing,
+  cancelHold: fields({ ticket: text }),
   carryOut: fields({ id: text }),
   kit: nothing,
   kitWords: nothing,

@@ -79,6 +79,8 @@ const DEADLINES: Record<PortMethod, number> = {
   bringWords: 40 * SECOND,
   rules: 40 * SECOND,
   setRules: 40 * SECOND,
+  holds: 40 * SECOND,
+  cancelHold: 40 * SECOND,
   carryOut: 40 * SECOND,
   kit: 40 * SECOND,
   kitWords: 10 * SECOND,

@@ -8,11 +8,12 @@ import type { Clock } from '../../src/cosigner/clock.ts';
 import type { Limits } from '../../src/cosigner/limits.ts';
 import { load } from '../../src/crypto/load.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
-import { CONTEST_MS, RIPE_MS, STEP_MAX_MS } from '../../src/policy/ceremony.ts';
+import { CONTEST_MS, RIPE_MS, STEP_MAX_MS, wordsActHash } from '../../src/policy/ceremony.ts';
 import { encodePolicy, type Policy } from '../../src/policy/document.ts';
 import { policyChangeHash, signedPolicy } from '../../src/policy/versions.ts';
-import { wordsAct } from '../../src/protocol/ceremony.ts';
+import { type CeremonyPurpose, ceremonyAct, wordsAct } from '../../src/protocol/ceremony.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
+import type { HoarfrostError } from '../../src/protocol/errors.ts';
 import { receiptBody } from '../../src/protocol/messages.ts';
 import { generateNoiseKeyPair } from '../../src/protocol/noise.ts';
 import {
@@ -185,6 +186,18 @@ describe('who has only the words', () => {
     expect(await listed()).toEqual([]);
   });
 
+  test('names keys that are new to the wallet, and a party that there is', async () => {
+    await born();
+    for (const hostKey of device.keys.hostKeys)
+      await expect(
+        byWords(stranger, device, opening({ ...newDeviceKeys(), hostKey } as CeremonyPurpose)),
+      ).rejects.toEqual(code('BadIdentifier'));
+    for (const party of [0, 4])
+      await expect(
+        byWords(stranger, device, opening({ kind: 'changeHostKey', party, hostKey: systemRandom(32) })),
+      ).rejects.toEqual(code('BadIdentifier'));
+  });
+
   test('may not begin what takes the device, and the device not what takes the words', async () => {
     await born();
     await expect(byWords(stranger, device, opening(newKitKeys()))).rejects.toEqual(code('Unauthorised'));
@@ -199,15 +212,24 @@ describe('who has only the words', () => {
   });
 
   test('is held to a few ceremonies at a time, a few a day, and to the rate of its address', async () => {
-    await born({}, { strangers: { burst: 200, perMinute: 1 } });
+    await born({}, { strangers: { burst: 400, perMinute: 1 } });
     const begin = async () => (await byWords(stranger, device, opening(newDeviceKeys()))).ceremony;
     const first = [await begin(), await begin(), await begin()];
     await expect(begin()).rejects.toEqual(code('RateLimited'));
     for (const each of first) await byWords(stranger, device, saying(each, 'contest', ++now));
+    // Six within a day, whether they have ended or not.
+    const second = [await begin(), await begin(), await begin()];
+    for (const each of second) await byWords(stranger, device, saying(each, 'contest', ++now));
+    await expect(begin()).rejects.toMatchObject({ code: 'RateLimited', detail: 'ceremonies' });
+    now += DAY;
     await begin();
-    // And the address pays: an enrolled device that brings the words of others too.
-    await expect(begin()).rejects.toMatchObject({ code: 'RateLimited' });
-    await expect(byWords(client, device, opening(newDeviceKeys()))).rejects.toEqual(code('RateLimited'));
+    // And the address pays, for whatever is brought: an enrolled device that brings the words of others too.
+    const refused = () =>
+      byWords(client, device, opening(newDeviceKeys())).then(
+        () => 'not at all',
+        (e: HoarfrostError) => e.detail ?? e.code,
+      );
+    await expect.poll(refused, { interval: 1, timeout: 10_000 }).toBe('RateLimited');
   });
 
   test('finds the youngest wallet of its words, and each that it names', async () => {
@@ -239,6 +261,22 @@ describe('who has only the words', () => {
     await ask('signed');
     await expect(byWords(stranger, device, order, 'frozen')).rejects.toEqual(code('Unauthorised'));
     await ask('signed');
+    // Nor does the device bring the copy, as a version of its own.
+    const signer = await load();
+    const body = encode(ceremonyAct, order);
+    const copy = encode(signedPolicy, {
+      document: encodePolicy({ ...policyOf(), version: 4, frozen: true }),
+      epoch: 0,
+      device: null,
+      recovery: Uint8Array.from(
+        signer.schnorrSign(device.recoveryHost, wordsActHash(body), systemRandom(32)),
+      ),
+      freeze: body,
+      ceremony: null,
+    });
+    await expect(client.ask({ kind: 'changePolicy', signed: copy }, 'done')).rejects.toEqual(
+      code('Unauthorised'),
+    );
     await byWords(stranger, device, { ...order, random: systemRandom(16) }, 'frozen');
     await ask('refused');
   });
@@ -381,6 +419,17 @@ describe('the policy', () => {
     await expect(changeTo(policyOf(), loose, false, { id, signature: statement })).rejects.toEqual(
       code('CeremonyWaits'),
     );
+  });
+
+  test('that has another version by now is given no statement', async () => {
+    await born();
+    const { id } = await byDevice(client, device, asked());
+    await pass(DELAY);
+    await changeTo(policyOf(), { ...policyOf(), version: 2, feeRate: 1n }, false);
+    expect((await listed()).find((each) => String(each.id) === String(id))).toMatchObject({
+      phase: 'ripe',
+      statement: null,
+    });
   });
 
   test('asked for must be the next version, allow more, and name a contact that can be told', async () => {

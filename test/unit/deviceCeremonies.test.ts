@@ -121,7 +121,8 @@ test('what was missed while the worker was dead shows after its next connection'
 const paid = addressOfScript(PAYEE, 'regtest')!;
 describe('the rules', () => {
   const rules = () => worker.call('rules', null);
-  const set = async (change: Partial<Rules>) => worker.call('setRules', { ...(await rules()), ...change });
+  const set = async (change: Partial<Rules>) =>
+    (await worker.call('setRules', { ...(await rules()), ...change })).ceremony;
 
   test('are tightened at once: freeze, hold, payees, limits', async () => {
     expect(await rules()).toEqual({
@@ -145,6 +146,31 @@ describe('the rules', () => {
     expect(await listed()).toEqual([]);
   });
 
+  test('make a payment wait, which is listed with whom it pays, and cancelled', async () => {
+    await set({ hold: { above: 0n, delayMs: 3_600_000 } });
+    const coin = {
+      outpoint: { txid: '1'.repeat(64), vout: 0 },
+      value: 500_000n,
+      branch: 0,
+      index: 0,
+      height: 10,
+      coinbase: false,
+    } as const;
+    running.chain.scanned = { ...running.chain.scanned, coins: [coin], nextReceive: 1 };
+    await worker.call('refresh', null);
+    const { request } = await worker.call('draft', { address: paid, amount: 1000n, feeRate: 2000 });
+    await worker.call('press', { request });
+    const holds = async () => (await worker.call('holds', null)).holds;
+    await until('held', async () => (await holds()).length === 1);
+    const [held] = await holds();
+    expect(held).toMatchObject({ address: paid, until: now + 3_600_000 });
+    expect(held!.loss).toBeGreaterThan(1000n);
+    expect(await worker.call('cancelHold', { ticket: held!.ticket })).toBe(true);
+    expect(await holds()).toEqual([]);
+    for (const ticket of [held!.ticket, 'no'])
+      await expect(worker.call('cancelHold', { ticket })).rejects.toEqual(code('SessionUnknown'));
+  });
+
   test('are loosened by a ceremony that waits, and carried out when it is ripe', async () => {
     await set({ frozen: true });
     const asked = (await set({ frozen: false }))!;
@@ -161,7 +187,7 @@ describe('the rules', () => {
   test('are loosened at once where the words agree, through this very browser', async () => {
     const asked = (await set({ dailyLimit: DAILY_LIMIT * 2n }))!;
     const { message } = await worker.call('askWords', { id: asked.id, says: 'approve' });
-    expect(await worker.call('bringWords', { message: await typed(message) })).toMatchObject({
+    expect((await worker.call('bringWords', { message: await typed(message) })).ceremony).toMatchObject({
       phase: 'ripe',
       approvals: ['device', 'words'],
     });
@@ -173,7 +199,7 @@ describe('the rules', () => {
 
   test('freeze at once by the words, through this browser or any', async () => {
     const { message } = await worker.call('askWords', { id: '', says: 'freeze' });
-    expect(await worker.call('bringWords', { message: await typed(message) })).toBeNull();
+    expect(await worker.call('bringWords', { message: await typed(message) })).toEqual({ ceremony: null });
     expect((await rules()).frozen).toBe(true);
   });
 

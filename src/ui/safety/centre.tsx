@@ -89,6 +89,12 @@ export function Centre({ state, host }: { state: Unlocked; host: Host }) {
             sub="What your cosigner signed and refused"
             href="#receipts"
           />
+          <LinkRow
+            icon="list"
+            title="Rules"
+            sub="Limits, payments that wait, who may be paid"
+            href="#rules"
+          />
           <PressRow
             icon="out"
             title="Spend without the cosigner"

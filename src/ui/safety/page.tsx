@@ -15,6 +15,7 @@ import type { DeviceClient } from '../portClient.ts';
 import { Centre } from './centre.tsx';
 import { ChangePassword } from './changePassword.tsx';
 import { Receipts } from './receipts.tsx';
+import { RulesScreen } from './rules.tsx';
 import { SecurityKeyScreen } from './securityKey.tsx';
 
 export function SafetyPage({ client, host }: { client: DeviceClient; host: Host }) {
@@ -29,6 +30,7 @@ export type Unlocked = Extract<DeviceState, { phase: 'unlocked' }>;
 
 const NAMES: Record<string, string> = {
   '#receipts': 'Receipts',
+  '#rules': 'Rules',
   '#password': 'Password',
   '#security-key': 'Security key',
 };
@@ -78,6 +80,8 @@ function Screen({ hash, state, host }: { hash: string; state: Unlocked; host: Ho
   switch (hash) {
     case '#receipts':
       return <Receipts />;
+    case '#rules':
+      return <RulesScreen />;
     case '#password':
       return <ChangePassword state={state} />;
     case '#security-key':
