@@ -2,6 +2,7 @@
  * Does the time of a secret-dependent operation tell its secret? Welch's t-test of k = 1, small k and k = n-1 against
  * random k, in Node and in Chromium; two operations leak on purpose and must be caught.
  *   npm run test:timing -- [--samples 100000] [--engine node|chromium]
+ * The long form takes `--samples 1000000`.
  * A finding is |t| of 4.5 or more and a difference of 0.1 % or more. It sees what this machine's clock sees, in the code
  * that its engines made of the module: no other processor, no power, no shared caches.
  */

@@ -196,7 +196,8 @@ export function times21(r: usize, a: usize): void {
   norm(r, r);
   for (let i: usize = 0; i < FE; i += 16) {
     const v = v128.load(r + i);
-    v128.store(r + i, i32x4.sub(i32x4.shl(v, 3), v));
+    // @ts-ignore: defined by a build of the tests, whose curve has b = 4 and points of order 199
+    v128.store(r + i, isDefined(SMALL_CURVE) ? i32x4.shl(v, 2) : i32x4.sub(i32x4.shl(v, 3), v));
   }
   norm(r, r);
 }

@@ -28,7 +28,7 @@ export {
   lanesToAffine,
   setInfinity,
 } from './group';
-export { addAffineVar, doubleVar, isExceptional, jacobianFromAffine, jacobianToAffine } from './jacobian';
+export { addAffineVar, doubleVar, isExceptional, jacobianFromAffine, jacobianToAffine, lanesFromJacobian } from './jacobian';
 export { baseMultiply, baseMultiplyPair, baseMultiplyVar } from './comb';
 export { linearVar, multiplyVar } from './ecmult';
 export { holdsVar } from './equation';

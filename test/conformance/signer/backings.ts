@@ -13,7 +13,10 @@ export interface Backing {
   readonly open: number;
 }
 
-/** `SIGNER_SESSIONS` sets the number of whole sessions of every backing; the oracle takes 10 ms for each. */
+/**
+ * `SIGNER_SESSIONS` sets the number of whole sessions of every backing; the oracle takes 10 ms for each. The long form:
+ *   SIGNER_SESSIONS=1000000 npx vitest run test/conformance/signer.wasm.test.ts -t 'whole sessions'
+ */
 const asked = process.env.SIGNER_SESSIONS;
 const sessions = (usual: number, ci: number): number =>
   Number(asked ?? (process.env.CI === 'true' ? ci : usual));

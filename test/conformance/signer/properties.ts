@@ -149,7 +149,9 @@ export function properties(backing: Backing): void {
       );
     };
 
-    test(`whole sessions, byte-equal with noble's FROST (${backing.sessions})`, { timeout: 600_000 }, () => {
+    test(`whole sessions, byte-equal with noble's FROST (${backing.sessions})`, {
+      timeout: 600_000 + 200 * backing.sessions,
+    }, () => {
       fc.assert(
         fc.property(
           keygenInputs,
