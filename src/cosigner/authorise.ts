@@ -2,6 +2,8 @@
  * What a PSBT may do (DESIGN sections 3 and 4): the cosigner reads it itself, computes every sighash itself, and puts policy,
  * ledger and receipt into one transaction, before a nonce exists.
  */
+import { deriveKey } from '../bitcoin/descriptor.ts';
+import { messageToSign, toSign } from '../bitcoin/message.ts';
 import { parsePsbt } from '../bitcoin/psbt.ts';
 import {
   COMPLETED_BY_OTHERS,
@@ -11,6 +13,7 @@ import {
   WHOLE_TRANSACTION,
 } from '../bitcoin/sighash.ts';
 import { type Summary, summarise, summaryDigest } from '../bitcoin/summary.ts';
+import { txidOf } from '../bitcoin/transaction.ts';
 import { equalVar, taggedHash } from '../crypto/hash.ts';
 import { checkCommitments } from '../frost/signing.ts';
 import { encodePolicy, type Policy } from '../policy/document.ts';
@@ -22,7 +25,8 @@ import {
 } from '../policy/evaluate.ts';
 import { decode } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
-import { type Answer, answer, type Receipt, type SignBody } from '../protocol/messages.ts';
+import { GAP_OWN_OUTPUT } from '../protocol/limits.ts';
+import { type Answer, answer, type MessageBody, type Receipt, type SignBody } from '../protocol/messages.ts';
 import { isContested } from './ceremonies.ts';
 import type { Cosigner } from './cosigner.ts';
 import { defer, holdOf } from './holds.ts';
@@ -42,7 +46,16 @@ export type Authorised =
   /** There is an answer already, or none to be had: refused, or stored for this very request. */
   | { kind: 'settled'; answer: Answer }
   /** Ledger, reserves and receipt are in the transaction: once it is durable, sign or never. */
-  | { kind: 'sign'; inputs: InputToSign[]; digest: Bytes; receipt: Receipt; sealed: Bytes };
+  | {
+      kind: 'sign';
+      asked: Pick<Asked, 'attempt' | 'epoch' | 'commitments'>;
+      inputs: InputToSign[];
+      digest: Bytes;
+      receipt: Receipt;
+      sealed: Bytes;
+    };
+
+type Asked = Pick<SignBody, 'attempt' | 'epoch' | 'ledger' | 'commitments'>;
 
 /** What would be decided, with nothing written. */
 export async function evaluate(cosigner: Cosigner, id: Bytes, psbt: Bytes): Promise<Answer> {
@@ -69,25 +82,10 @@ export async function authorise(
   asked: SignBody,
 ): Promise<Authorised> {
   const { policies, metrics } = cosigner;
-  ensure(tx.wallet.epoch === asked.epoch, 'EpochStale');
-  // What was answered on a ledger that is lost cannot be looked up: no answer is better than a second one.
-  ensure(equalVar(tx.wallet.ledger, asked.ledger), 'AttemptBurned', { detail: 'ledger' });
+  ensureCurrent(tx, asked);
   const { inputs, summary, digest } = readPsbt(cosigner, wallet, tx.wallet, asked.psbt);
-  ensure(asked.commitments.length === inputs.length, 'BadEncoding', {
-    detail: 'one commitment pair an input',
-  });
-  const commitments = asked.commitments.map((pair) => taggedHash('hoarfrost/commitment', pair));
-  ensure(new Set(commitments.map(String)).size === commitments.length, 'AttemptReused', {
-    detail: 'pair twice',
-  });
-  checkCommitments(cosigner.signer, asked.commitments);
-
-  const before = await tx.attempt(request);
-  if (before !== null) {
-    ensure(before.answer !== null, 'AttemptBurned');
-    return { kind: 'settled', answer: decode(answer, before.answer) };
-  }
-  ensure(!(await tx.commitmentsUsed(commitments)), 'AttemptReused');
+  const { settled, commitments } = await lookUp(cosigner, tx, request, asked, inputs.length);
+  if (settled !== null) return { kind: 'settled', answer: settled };
 
   const at = await decisionTime(cosigner, tx);
   await limitDecisions(cosigner, tx, at);
@@ -113,7 +111,78 @@ export async function authorise(
   await raiseUnseen(tx, raises);
   if (charge > 0n) await tx.charge(charge, at);
   const receipt = await appendReceipt(cosigner, tx, { spend, policyVersion, charge, verdict, at });
-  return { kind: 'sign', inputs, digest, receipt, sealed: await tx.sealedShare() };
+  return { kind: 'sign', asked, inputs, digest, receipt, sealed: await tx.sealedShare() };
+}
+
+/**
+ * The same for a text (BIP-322): what is signed is made here from the text and an own address, so it is no spend, costs nothing and
+ * is charged nothing. `BadAddress` for an address that is not in use or soon will be.
+ */
+export async function authoriseMessage(
+  cosigner: Cosigner,
+  tx: WalletTx,
+  wallet: Wallet,
+  request: Bytes,
+  body: MessageBody,
+): Promise<Authorised> {
+  const { policies, metrics } = cosigner;
+  const asked = { ...body, commitments: [body.commitment] };
+  ensureCurrent(tx, asked);
+  const { branch, index, message } = body;
+  ensure(branch === 0 || branch === 1, 'BadAddress', { detail: 'branch' });
+  const next = branch === 0 ? tx.wallet.nextReceive : tx.wallet.nextChange;
+  ensure(index < next + GAP_OWN_OUTPUT, 'BadAddress', { detail: 'index' });
+  const key = deriveKey(wallet.account, branch, index);
+  const input = messageToSign(key, message);
+  const digest = Uint8Array.from(input.sighash);
+  const { settled, commitments } = await lookUp(cosigner, tx, request, asked, 1);
+  if (settled !== null) return { kind: 'settled', answer: settled };
+
+  const at = await decisionTime(cosigner, tx);
+  await limitDecisions(cosigner, tx, at);
+  const { frozen, version: policyVersion } = await policies.inForce(cosigner, tx, wallet);
+  const rule = frozen ? 'frozen' : (await isContested(cosigner, tx)) ? 'contested' : null;
+  const spend = Uint8Array.from(txidOf(toSign(key.script, message)));
+  metrics.count('hoarfrost_decisions_total', { verdict: rule === null ? 'signs' : 'refuses' });
+  if (rule !== null) {
+    await limitRefusals(cosigner, tx, at);
+    const verdict = { kind: 'refuses', rule, over: 0n } as const;
+    const receipt = await appendReceipt(cosigner, tx, { spend, policyVersion, charge: 0n, verdict, at });
+    return { kind: 'settled', answer: { kind: 'refused', digest, verdict, receipt } };
+  }
+  await tx.insertAttempt({ request, commitments, spend, at });
+  const verdict = { kind: 'signs', leftInWindow: null } as const;
+  const receipt = await appendReceipt(cosigner, tx, { spend, policyVersion, charge: 0n, verdict, at });
+  return { kind: 'sign', asked, inputs: [input], digest, receipt, sealed: await tx.sealedShare() };
+}
+
+function ensureCurrent(tx: WalletTx, { epoch, ledger }: Asked): void {
+  ensure(tx.wallet.epoch === epoch, 'EpochStale');
+  // What was answered on a ledger that is lost cannot be looked up: no answer is better than a second one.
+  ensure(equalVar(tx.wallet.ledger, ledger), 'AttemptBurned', { detail: 'ledger' });
+}
+
+/** What this request was answered before, or the names of its commitments, which none had yet. */
+async function lookUp(
+  { signer }: Cosigner,
+  tx: WalletTx,
+  request: Bytes,
+  asked: Asked,
+  inputs: number,
+): Promise<{ settled: Answer | null; commitments: Bytes[] }> {
+  ensure(asked.commitments.length === inputs, 'BadEncoding', { detail: 'one commitment pair an input' });
+  const commitments = asked.commitments.map((pair) => taggedHash('hoarfrost/commitment', pair));
+  ensure(new Set(commitments.map(String)).size === commitments.length, 'AttemptReused', {
+    detail: 'pair twice',
+  });
+  checkCommitments(signer, asked.commitments);
+  const before = await tx.attempt(request);
+  if (before === null) {
+    ensure(!(await tx.commitmentsUsed(commitments)), 'AttemptReused');
+    return { settled: null, commitments };
+  }
+  ensure(before.answer !== null, 'AttemptBurned');
+  return { settled: decode(answer, before.answer), commitments };
 }
 
 export async function policyInForce(cosigner: Cosigner, id: Bytes): Promise<Answer> {

@@ -138,6 +138,7 @@ export class Session {
       case 'evaluate':
         return evaluate(this.#cosigner, await this.#own(), request.psbt);
       case 'sign':
+      case 'signMessage':
         ensure(this.#wallet !== null, 'NotEnrolled');
         return sign(this.#cosigner, this.#wallet, this.#peer, request);
       case 'scan':

@@ -4,12 +4,12 @@
  */
 import { equalVar } from '../crypto/hash.ts';
 import type { Epoch } from '../frost/epoch.ts';
-import { signProofHash, signRequestHash } from '../frost/proofs.ts';
+import { messageProofHash, messageRequestHash, signProofHash, signRequestHash } from '../frost/proofs.ts';
 import { answerAll } from '../frost/signing.ts';
 import { decode, encode } from '../protocol/codec.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';
-import { type Answer, answer, type Request, signBody } from '../protocol/messages.ts';
-import { authorise } from './authorise.ts';
+import { type Answer, answer, messageBody, type Request, signBody } from '../protocol/messages.ts';
+import { authorise, authoriseMessage } from './authorise.ts';
 import type { Cosigner } from './cosigner.ts';
 import type { Bytes } from './store.ts';
 import { deviceShareKey } from './wallet.ts';
@@ -29,11 +29,12 @@ export async function sign(
   cosigner: Cosigner,
   id: Bytes,
   { deviceKey, handshakeHash }: Peer,
-  { body, proof }: Extract<Request, { kind: 'sign' }>,
+  { kind, body, proof }: Extract<Request, { kind: 'sign' | 'signMessage' }>,
 ): Promise<Answer> {
   const { store, wallets, signer, random } = cosigner;
-  const request = signRequestHash(body);
-  const proved = signProofHash(handshakeHash, body);
+  const payment = kind === 'sign';
+  const request = payment ? signRequestHash(body) : messageRequestHash(body);
+  const proved = (payment ? signProofHash : messageProofHash)(handshakeHash, body);
   // One transaction from the proof to the receipt: it sees one wallet, and costs one look at it.
   const authorised = await store.withWallet(id, async (tx) => {
     ensure(equalVar(tx.wallet.deviceKey, deviceKey), 'NotEnrolled', { detail: 'another device' });
@@ -44,8 +45,10 @@ export async function sign(
       ensure(!wallet.epochs.some(provedIn), 'EpochStale');
       throw new HoarfrostError('Unauthorised', { detail: 'proof' });
     }
-    const asked = decode(signBody, body);
-    return { ...(await authorise(cosigner, tx, wallet, request, asked)), wallet, asked };
+    const decided = payment
+      ? await authorise(cosigner, tx, wallet, request, decode(signBody, body))
+      : await authoriseMessage(cosigner, tx, wallet, request, decode(messageBody, body));
+    return { ...decided, wallet };
   });
   if (authorised.kind === 'settled') return authorised.answer;
 

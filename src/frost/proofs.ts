@@ -13,6 +13,15 @@ export function signProofHash(handshakeHash: Uint8Array, body: Uint8Array): Byte
   return taggedHash('hoarfrost/sign-proof', handshakeHash, signRequestHash(body));
 }
 
+/** The two of a text: neither is ever one of a payment. */
+export function messageRequestHash(body: Uint8Array): Bytes {
+  return taggedHash('hoarfrost/message-request', body);
+}
+
+export function messageProofHash(handshakeHash: Uint8Array, body: Uint8Array): Bytes {
+  return taggedHash('hoarfrost/message-proof', handshakeHash, messageRequestHash(body));
+}
+
 /** Signed by a host key of the session: who asks for the certificate took part in it. */
 export function keygenFetchHash(handshakeHash: Uint8Array, session: Uint8Array): Bytes {
   return taggedHash('hoarfrost/keygen-fetch', handshakeHash, session);

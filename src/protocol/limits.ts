@@ -8,6 +8,8 @@ export const PSBT_MAX = 1 << 20;
 /** A whole request or answer after its parts are joined: a PSBT and what rides beside it. */
 export const MESSAGE_MAX = PSBT_MAX + (128 << 10);
 
+/** Bytes of a text that is signed for an address. */
+export const SIGNED_TEXT_MAX = 4096;
 export const INPUTS_MAX = 500;
 export const OUTPUTS_MAX = 500;
 export const POLICY_MAX = 4096;

@@ -33,6 +33,7 @@ import {
   PSBT_MAX,
   RECORDS_MAX,
   SIGNED_POLICY_MAX,
+  SIGNED_TEXT_MAX,
 } from './limits.ts';
 import { NETWORKS } from './networks.ts';
 
@@ -95,6 +96,18 @@ export const signBody = struct({
   commitments: list(commitmentPair, INPUTS_MAX),
 });
 export type SignBody = TypeOf<typeof signBody>;
+
+/** The same of a text: BIP-322 *simple*, for the own address at branch and index. */
+export const messageBody = struct({
+  attempt: bytes(16),
+  epoch: u32,
+  ledger: bytes(16),
+  branch: u8,
+  index: u32,
+  message: text(SIGNED_TEXT_MAX),
+  commitment: commitmentPair,
+});
+export type MessageBody = TypeOf<typeof messageBody>;
 
 export const request = union({
   /** First transport message of every connection: proves the handshake was no replay. */
@@ -160,6 +173,8 @@ export const request = union({
   repairApprove: struct({ sum: partyMessage, certify: partyMessage, approval: partyMessage }),
   /** The signed versions of the policy from one on. */
   policyVersions: struct({ from: u32 }),
+  /** A text, and never a hash: `messageBody`, proved as a payment is. Answered as one, where the digest is what both sign. */
+  signMessage: struct({ body: blob(SIGNED_TEXT_MAX + 256), proof: bytes(64) }),
 });
 export type Request = TypeOf<typeof request>;
 
