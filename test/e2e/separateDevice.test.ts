@@ -47,7 +47,7 @@ await describeReal('the words made on another device', ['bitcoind', 'chromium', 
     // Offered first to whoever plans to keep more.
     await page.getByRole('heading', { name: 'How much do you plan to keep here?' }).waitFor();
     expect(await page.locator('.choice').first().textContent()).toMatch(/Make the words on another device/);
-    await press(page, /^More than that/);
+    await press(page, /^More than I would carry/);
     await press(page, 'The recovery page is open');
 
     await page.getByText('Message 1 of 5').waitFor();

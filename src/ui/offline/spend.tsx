@@ -6,7 +6,7 @@ import { hex } from '@scure/base';
 import { useRef, useState } from 'preact/hooks';
 import type { ReviewView, WalletView } from '../../device/port.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
-import { rateText, satsText } from '../amounts.ts';
+import { feeWeight, percentOf, rateText, satsText } from '../amounts.ts';
 import { useCall } from '../device.tsx';
 import { ConfirmButton } from '../parts/confirmButton.tsx';
 import { CopyButton } from '../parts/controls.tsx';
@@ -234,6 +234,11 @@ function Confirm({
         The answer is here. Your words have signed their half; this browser’s half is missing.
       </p>
       <Effect review={review} wallet={wallet} />
+      {feeWeight(review.amount, review.fee, review.feeRate, null) !== 'usual' && (
+        <Notice tone="caution" icon="alert">
+          <b>The fee is {percentOf(review.fee, review.amount)} of what you send.</b> A slower rate costs less.
+        </Notice>
+      )}
       {children}
       <div ref={end} class="end-of-request" />
       {!failed && (

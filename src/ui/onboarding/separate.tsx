@@ -29,7 +29,7 @@ export function PaperStep({ onBack, onChoose }: { onBack: () => void; onChoose: 
       <div class="columns columns--2">
         <button type="button" class="choice choice--tall" onClick={() => onChoose(true)}>
           <span class="grow">
-            <b class="title">More than that</b>
+            <b class="title">More than I would carry in a pocket</b>
             <br />
             <span class="small">Make the words on another device. This browser never sees them.</span>
           </span>
