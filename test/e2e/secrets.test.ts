@@ -7,14 +7,18 @@ import { openSqlite } from '../../src/cosigner/stores/sqlite.ts';
 import { load } from '../../src/crypto/load.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
 import { Secret } from '../../src/crypto/secret.ts';
-import type { Signer } from '../../src/crypto/signer.ts';
+import type { SignerModule } from '../../src/crypto/signer.ts';
+import type { Epoch } from '../../src/frost/epoch.ts';
 import { type KeyRecord, recoverShare, verifyCertificate } from '../../src/frost/keygen.ts';
+import { recoverAtEpoch } from '../../src/frost/records.ts';
 import { keysFromWords } from '../../src/recovery/words.ts';
 import { filesBelow, type Haystack, search } from '../support/forms.ts';
 import { describeReal } from '../support/real.ts';
 import { fundedWallet, openWorld, type World } from '../support/world.ts';
 
 const ORDER = 0xffff_ffff_ffff_ffff_ffff_ffff_ffff_fffe_baae_dce6_af48_a03b_bfd2_5e8c_d036_4141n;
+/** 1/3 mod n. */
+const THIRD = (2n * ORDER + 1n) / 3n;
 const number = (b: Uint8Array) => BigInt(`0x${Buffer.from(b).toString('hex')}`);
 const scalar = (n: bigint) =>
   Uint8Array.from(Buffer.from((((n % ORDER) + ORDER) % ORDER).toString(16).padStart(64, '0'), 'hex'));
@@ -24,7 +28,10 @@ await describeReal('audit-10: no share outside the vault', ['bitcoind', 'chromiu
   let words: string[];
   let record: KeyRecord;
   let shares: Uint8Array[];
-  let signer: Signer;
+  /** The three before the refresh, 3a and a. */
+  let old: Uint8Array[];
+  let epoch: Epoch;
+  let signer: SignerModule;
   const planted = randomBytes(32);
   const passwords = [PASSWORD, 'evening ferry lantern moss'] as const;
 
@@ -33,6 +40,12 @@ await describeReal('audit-10: no share outside the vault', ['bitcoind', 'chromiu
     const born = await fundedWallet(world, 1_000_000n);
     words = born.words;
     const payee = await world.node.rpc<string>('getnewaddress', [], { wallet: 'miner' });
+    await pay(born.page, { to: payee, amount: 100_000n });
+    const refreshing = await world.chromium.open('safety.html');
+    await refreshing.getByRole('button', { name: 'Refresh now', exact: true }).click();
+    await refreshing.getByText(/^Last refresh: no\. 1,/).waitFor();
+    await refreshing.getByRole('button', { name: 'Refresh now', exact: true }).waitFor();
+    await refreshing.close();
     await pay(born.page, { to: payee, amount: 100_000n });
 
     // A change of the password opens the old lock and makes a new one: neither may leave a trace.
@@ -61,26 +74,40 @@ await describeReal('audit-10: no share outside the vault', ['bitcoind', 'chromiu
     signer = await load();
     const store = openSqlite(join(world.cosignerFolder, 'cosigner.sqlite'));
     const [id] = await walletIds(world);
-    const { certificate, sealed, epoch } = await store.viewWallet(id!, async (view) => ({
+    const { certificate, sealed, records } = await store.viewWallet(id!, async (view) => ({
       certificate: view.wallet.certificate,
-      epoch: view.wallet.epoch,
+      records: (await view.records('epoch')).map(({ body }) => body),
       sealed: await view.sealedShare(),
     }));
     await store.close();
     record = verifyCertificate(signer, certificate);
     const keys = await openKeyFolder(join(world.cosignerFolder, 'epoch-keys'), systemRandom);
-    const two = await keys.open(id!, epoch, sealed);
-    const three = (
-      await recoverShare(signer, (await keysFromWords(words)).encryption.privateKey, certificate)
-    ).share;
+    const { privateKey } = (await keysFromWords(words)).encryption;
+    const recovered = await recoverAtEpoch(signer, privateKey, certificate, [records]);
+    epoch = recovered.epoch;
+    const [two, three] = [await keys.open(id!, epoch.number, sealed), recovered.share];
     const one = scalar(2n * number(two.expose()) - number(three.expose()));
     shares = [one, two.expose(), three.expose()];
+    // Of the epoch before: recovery's from the words alone, and 3a by which it moved, and a.
+    const before = (await recoverShare(signer, privateKey, certificate)).share.expose();
+    const moved = number(three.expose()) - number(before);
+    const slope = moved * THIRD;
+    old = [
+      scalar(number(one) - slope),
+      scalar(number(two.expose()) - 2n * slope),
+      before,
+      scalar(moved),
+      scalar(slope),
+    ];
   });
   afterAll(() => world?.close());
 
-  test('the test holds the real three shares', () => {
+  test('the test holds the real three shares, and those before the refresh', () => {
     for (const [i, share] of shares.entries())
-      expect(signer.publicKey(Secret.own(Uint8Array.from(share)))).toEqual(record.verifyingShares[i]);
+      expect(signer.publicKey(Secret.own(Uint8Array.from(share)))).toEqual(epoch.verifyingShares[i]);
+    expect(epoch.number).toBe(1);
+    for (const [i, y] of record.verifyingShares.entries())
+      expect(signer.publicKey(Secret.own(Uint8Array.from(old[i]!)))).toEqual(y);
   });
 
   const places = async (): Promise<Haystack[]> => [
@@ -107,7 +134,7 @@ await describeReal('audit-10: no share outside the vault', ['bitcoind', 'chromiu
 
   test('no share while unlocked: profile, database, key store, log, frames', async () => {
     const all = await places();
-    for (const share of shares) expect(search(all, share)).toEqual([]);
+    for (const share of [...shares, ...old]) expect(search(all, share)).toEqual([]);
   });
 
   test('nor the words, nor a password: the one before its change, or the one after', async () => {
@@ -124,9 +151,9 @@ await describeReal('audit-10: no share outside the vault', ['bitcoind', 'chromiu
     const page = await openWallet(world.chromium.open);
     await page.getByRole('button', { name: 'Lock now' }).click();
     await page.getByRole('heading', { name: 'Locked' }).waitFor();
-    for (const share of shares) expect(search(await places(), share)).toEqual([]);
+    for (const share of [...shares, ...old]) expect(search(await places(), share)).toEqual([]);
     await world.chromium.close();
-    for (const share of shares) expect(search(await places(), share)).toEqual([]);
+    for (const share of [...shares, ...old]) expect(search(await places(), share)).toEqual([]);
     expect(search(await places(), planted).length).toBeGreaterThan(0);
   });
 });
