@@ -181,7 +181,7 @@ async function readToEnd(page: Page): Promise<void> {
 
 /** Holds the button that moves money until it has taken, however long it takes to arm. */
 export async function holdToSend(page: Page): Promise<void> {
-  const button = page.getByRole('button', { name: /^Hold to send/ });
+  const button = page.getByRole('button', { name: /^Hold to (send|start the wait)/ });
   await readToEnd(page);
   await button.hover();
   await page.mouse.down();

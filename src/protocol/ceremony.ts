@@ -54,7 +54,6 @@ export const WORDS_ACT_MAX = ACT_MAX + 128;
 
 /** What the recovery page gives out: an act under recovery's host key, x-only. The signature is over `wordsActHash`. */
 export const wordsAct = struct({ hostKey: hash, act: blob(ACT_MAX), signature: bytes(64) });
-export type WordsAct = TypeOf<typeof wordsAct>;
 
 /** How a ceremony stands. */
 export const ceremonyView = struct({

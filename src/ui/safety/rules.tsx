@@ -41,7 +41,7 @@ export function RulesScreen() {
       {rules === null ? (
         read.error === null && <p role="status">Asking the cosigner…</p>
       ) : (
-        <div class="columns columns--2">
+        <div class="columns columns--side">
           <RulesForm
             key={JSON.stringify(rules, (_, value) => (typeof value === 'bigint' ? String(value) : value))}
             rules={rules}
