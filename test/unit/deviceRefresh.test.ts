@@ -209,6 +209,39 @@ describe('a refresh', () => {
     expect(await ensureWhole()).toBe(1);
   });
 
+  test.each([
+    ['a payment is under way', 'sign first'],
+    ['a refresh is under way', 'refresh first'],
+  ])('nobody is left without a share where %s and the other begins', async (_, order) => {
+    const worker = await start();
+    const original = Connection.prototype.request;
+    const asked = Promise.withResolvers<void>();
+    const refreshed = Promise.withResolvers<void>();
+    /** The other has had its chance. */
+    const orSoon = (event: Promise<void>) => Promise.race([event, new Promise((r) => setTimeout(r, 500))]);
+    vi.spyOn(Connection.prototype, 'request').mockImplementation(async function (
+      this: Connection,
+      message: Request,
+      ...kinds
+    ) {
+      if (message.kind === 'refreshReveal' && order === 'refresh first') await orSoon(asked.promise);
+      if (message.kind === 'sign') asked.resolve();
+      const answer = await original.call(this, message, ...kinds);
+      if (message.kind === 'sign') await orSoon(refreshed.promise);
+      return answer as never;
+    });
+    const refreshing = async () => {
+      if (order === 'sign first') await asked.promise;
+      await worker.call('refreshShares', null);
+      refreshed.resolve();
+    };
+    const [, paid] = await Promise.all([refreshing(), pay(worker)]);
+    expect(paid).toMatchObject({ state: 'broadcast', error: null });
+    vi.restoreAllMocks();
+    worker.kill();
+    expect(await ensureWhole()).toBe(1);
+  });
+
   test('a request to the recovery page of before is answered no more, and one of after is', async () => {
     const worker = await start();
     const draft = () => worker.call('draft', { address: payee, amount: 1000n, feeRate: 2000 });
