@@ -106,12 +106,15 @@ export async function authorise(
       answer: await defer(cosigner, tx, { spend, loss, policyVersion, until, at }),
     };
   }
-  await tx.insertAttempt({ request, commitments, spend, at });
-  for (const { outpoint, reserve } of raises) await tx.setReserve(outpoint, reserve);
-  await raiseUnseen(tx, raises);
-  if (charge > 0n) await tx.charge(charge, at);
-  const receipt = await appendReceipt(cosigner, tx, { spend, policyVersion, charge, verdict, at });
-  return { kind: 'sign', asked, inputs, digest, receipt, sealed: await tx.sealedShare() };
+  const [receipt, sealed] = await Promise.all([
+    appendReceipt(cosigner, tx, { spend, policyVersion, charge, verdict, at }),
+    tx.sealedShare(),
+    tx.insertAttempt({ request, commitments, spend, at }),
+    ...raises.map(({ outpoint, reserve }) => tx.setReserve(outpoint, reserve)),
+    raiseUnseen(tx, raises),
+    charge > 0n ? tx.charge(charge, at) : undefined,
+  ]);
+  return { kind: 'sign', asked, inputs, digest, receipt, sealed };
 }
 
 /**
@@ -176,9 +179,14 @@ async function lookUp(
     detail: 'pair twice',
   });
   checkCommitments(signer, asked.commitments);
-  const before = await tx.attempt(request);
+  // Here and above, what does not wait for each other is asked together: a database across a wire answers it in one go.
+  const [before, used] = await Promise.all([
+    tx.attempt(request),
+    tx.commitmentsUsed(commitments),
+    tx.lastReceipt(),
+  ]);
   if (before === null) {
-    ensure(!(await tx.commitmentsUsed(commitments)), 'AttemptReused');
+    ensure(!used, 'AttemptReused');
     return { settled: null, commitments };
   }
   ensure(before.answer !== null, 'AttemptBurned');
@@ -212,13 +220,14 @@ async function judge(
 ): Promise<Evaluation> {
   const whole = summary.inputs.every(({ sighashType }) => WHOLE_TRANSACTION.includes(sighashType));
   ensure(whole || policy.anyoneCanPay, 'SighashRefused', { detail: 'policy' });
-  const spent = {
-    reserved: await view.reserves(ownOutpoints(summary)),
-    inWindows: await chargedInWindows(view, policy, now),
-    unseen: policy.unseen === null ? 0n : await unseenTotal(view),
-    contested: await isContested(cosigner, view),
-    heldSince: policy.hold === null ? null : await heldSince(view, Uint8Array.from(summary.spend)),
-  };
+  const [reserved, inWindows, unseen, contested, since] = await Promise.all([
+    view.reserves(ownOutpoints(summary)),
+    chargedInWindows(view, policy, now),
+    policy.unseen === null ? 0n : unseenTotal(view),
+    isContested(cosigner, view),
+    policy.hold === null ? null : heldSince(view, Uint8Array.from(summary.spend)),
+  ]);
+  const spent = { reserved, inWindows, unseen, contested, heldSince: since };
   return evaluatePolicy(policy, spent, summary, now);
 }
 
@@ -227,13 +236,13 @@ async function heldSince(view: WalletView, spend: Bytes): Promise<number | null>
 }
 
 async function chargedInWindows(view: WalletView, policy: Policy, now: number): Promise<bigint[]> {
-  const charged: bigint[] = [];
   const { lostAt } = view.wallet;
-  for (const [i, since] of windowsSince(policy, now).entries()) {
-    const known = await view.chargedSince(since);
-    const { limit } = policy.windows[i]!;
-    // What was charged before a loss may be anything: the window is full until it has moved past.
-    charged.push(lostAt !== null && lostAt >= since && known < limit ? limit : known);
-  }
-  return charged;
+  return Promise.all(
+    windowsSince(policy, now).map(async (since, i) => {
+      const known = await view.chargedSince(since);
+      const { limit } = policy.windows[i]!;
+      // What was charged before a loss may be anything: the window is full until it has moved past.
+      return lostAt !== null && lostAt >= since && known < limit ? limit : known;
+    }),
+  );
 }

@@ -15,9 +15,9 @@ export async function unseenTotal(view: WalletView): Promise<bigint> {
 }
 
 export async function raiseUnseen(tx: WalletTx, raises: readonly Raise[]): Promise<void> {
-  for (const { outpoint, reserve } of raises) {
-    await tx.putRecord('unseen', keyOf(outpoint), encode(u64, reserve));
-  }
+  await Promise.all(
+    raises.map(({ outpoint, reserve }) => tx.putRecord('unseen', keyOf(outpoint), encode(u64, reserve))),
+  );
 }
 
 /** Forgets the coins that these transactions spend. */

@@ -40,19 +40,17 @@ const cpuOf = (pid: number) =>
     .slice(11, 15)
     .reduce((sum, ticks) => sum + ticks, 0) / TICKS;
 
-/** Of a process and all that it has begun: seconds. */
+/** Of a process and all that it has begun, the ended ones too: seconds. */
 export function cpuOfFamily(parent: number): number {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        return pid === parent || statOf(pid)[1] === parent;
-      } catch {
-        return false;
-      }
-    })
-    .reduce((sum, pid) => sum + cpuOf(pid), 0);
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.map(Number).reduce((sum, pid) => {
+    try {
+      return pid === parent || statOf(pid)[1] === parent ? sum + cpuOf(pid) : sum;
+    } catch {
+      // It ended just now.
+      return sum;
+    }
+  }, 0);
 }
 
 /** Puts a process on the first core, or on all others, where there are several and Linux lets us. */

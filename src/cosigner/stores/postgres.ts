@@ -122,6 +122,8 @@ class Postgres implements Database {
         // The server has its say first; this is for one that says nothing more.
         query_timeout: STATEMENT_DEADLINE_MS + 1000,
         keepAlive: true,
+        // What is asked together goes out together, and is answered in order.
+        pipeline: true,
         types: { getTypeParser },
         application_name: 'hoarfrost-cosigner',
       });

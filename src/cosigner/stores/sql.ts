@@ -408,17 +408,19 @@ async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> 
     },
 
     async insertAttempt({ request, commitments, spend, at }: NewAttempt) {
-      await sql.run('INSERT INTO attempt (wallet, epoch, request, spend, at) VALUES (?, ?, ?, ?, ?)', [
-        id,
-        epoch,
-        request,
-        spend,
-        at,
+      await Promise.all([
+        sql.run('INSERT INTO attempt (wallet, epoch, request, spend, at) VALUES (?, ?, ?, ?, ?)', [
+          id,
+          epoch,
+          request,
+          spend,
+          at,
+        ]),
+        sql.run(
+          `INSERT INTO commitment (wallet, epoch, hash, request) VALUES ${tuples(commitments.length, 4)}`,
+          commitments.flatMap((hash) => [id, epoch, hash, request]),
+        ),
       ]);
-      await sql.run(
-        `INSERT INTO commitment (wallet, epoch, hash, request) VALUES ${tuples(commitments.length, 4)}`,
-        commitments.flatMap((hash) => [id, epoch, hash, request]),
-      );
     },
 
     async storeAnswer(request, answer) {
