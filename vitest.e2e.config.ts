@@ -1,11 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
-/** Tests that stand on browsers, a Bitcoin node and a cosigner: one file at a time, and time enough for each. */
+/** Tests that stand on browsers, a Bitcoin node and a cosigner: they mostly wait, so two at a time, and time enough for each. */
 export default defineConfig({
   test: {
     include: ['test/{e2e,fault}/**/*.test.ts'],
     environment: 'node',
-    fileParallelism: false,
+    maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
     teardownTimeout: 30_000,

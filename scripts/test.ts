@@ -2,8 +2,6 @@
  * `npm test`: every check and test, one progress line each; the last line is `N passed, N failed`. With names
  * (`npm test -- types unit e2e`), only those.
  */
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { step } from './progress.ts';
 import { getBitcoind } from './setup/bitcoind.ts';
 import { localTls } from './setup/ca.ts';
@@ -12,7 +10,7 @@ import { Missing } from './setup/missing.ts';
 import { root } from './setup/paths.ts';
 import { getPostgres } from './setup/postgres.ts';
 import { CERTUTIL, CHROMIUM, FIREFOX, getTool } from './setup/tools.ts';
-import { runTests, type Tally } from './vitestRun.ts';
+import { type OnFile, runTests, type Tally } from './vitestRun.ts';
 
 const MINUTE = 60_000;
 
@@ -29,7 +27,7 @@ const SHORT_RUNS: Record<string, readonly string[]> = {
 };
 /** Folders under test/, run side by side within each. */
 const GROUPS = ['unit', 'vectors', 'property', 'conformance'];
-/** The folders under test/ whose files use browsers, node and cosigner, one after the other. */
+/** The folders under test/ whose files use browsers, node and cosigner: two at a time, a line each. */
 const END_TO_END = ['e2e', 'fault'];
 
 const total: Tally = { passed: 0, failed: [], skipped: [] };
@@ -89,11 +87,9 @@ try {
   for (const name of GROUPS) if (chosen.has(name)) await tests(name, 'vitest.config.ts', `test/${name}/`);
   for (const [name, args] of Object.entries(SHORT_RUNS)) if (chosen.has(name)) await check(name, args);
   for (const folder of real) {
-    const files = await readdir(join(root, 'test', folder), { recursive: true });
-    for (const file of files.filter((name) => name.endsWith('.test.ts')).sort()) {
-      const path = `test/${folder}/${file}`;
-      await tests(path, 'vitest.e2e.config.ts', path);
-    }
+    const ended: OnFile = (path, tally, ms) =>
+      console.log(`${path} … ${summary(tally)} (${(ms / 1000).toFixed(1)} s)`);
+    add(await runTests('vitest.e2e.config.ts', `test/${folder}/`, ended));
   }
 } catch (error) {
   add({ passed: 0, failed: [`npm test itself\n${(error as Error).stack}`], skipped: [] });

@@ -8,12 +8,17 @@ export interface Tally {
   skipped: string[];
 }
 
+/** Told of each file as it ends: its path, what came of it, and how long it took in milliseconds. */
+export type OnFile = (path: string, tally: Tally, ms: number) => void;
+
+const nothing = (): Tally => ({ passed: 0, failed: [], skipped: [] });
+
 /**
  * Runs the tests whose file paths contain `filter`, in this process's vitest, and counts each test once. Vitest
  * itself calls a test skipped whose `beforeAll` failed; here it is failed. No test at all is a failure too.
  */
-export async function runTests(config: string, filter: string): Promise<Tally> {
-  const tally: Tally = { passed: 0, failed: [], skipped: [] };
+export async function runTests(config: string, filter: string, onFile?: OnFile): Promise<Tally> {
+  const tally = nothing();
   const before = process.exitCode;
   const vitest = await startVitest([filter], {
     root,
@@ -22,6 +27,12 @@ export async function runTests(config: string, filter: string): Promise<Tally> {
     passWithNoTests: true,
     reporters: [
       {
+        onTestModuleEnd(module) {
+          const own = nothing();
+          count(module, own);
+          const { duration, collectDuration, setupDuration } = module.diagnostic();
+          onFile?.(module.relativeModuleId, own, duration + collectDuration + setupDuration);
+        },
         onTestRunEnd(modules, unhandled) {
           for (const module of modules) count(module, tally);
           for (const error of unhandled) tally.failed.push(`outside of any test\n${explain([error])}`);
