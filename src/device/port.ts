@@ -288,6 +288,8 @@ export interface PortMethods {
   returnQuestion: [null, { message: Uint8Array }];
   /** Asks the cosigner how the ceremony stands: `RateLimited`, `SessionUnknown` if it has no wallet of these words. */
   returnLook: [null, null];
+  /** Another question for the recovery page: the words stop all payments at once, whoever has the lost device. */
+  returnFreeze: [null, { message: Uint8Array }];
   /** The first message for the recovery page once the ceremony is ripe, or null if the wallet is here already: `CeremonyWaits`, `CeremonyEnded`, `WrongPassword`. */
   returnStart: [{ password: string }, { message: Uint8Array | null }];
   /** What the recovery page answered, and the next message for it; null where that was the last word. */

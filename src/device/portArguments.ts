@@ -93,6 +93,7 @@ const ARGUMENTS: { [M in PortMethod]: Check<PortMethods[M][0]> } = {
   returning: nothing,
   returnQuestion: nothing,
   returnLook: nothing,
+  returnFreeze: nothing,
   returnStart: fields({ password: text }),
   returnAnswer: fields({ message: bytes }),
   returnStop: nothing,

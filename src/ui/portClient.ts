@@ -70,6 +70,7 @@ const DEADLINES: Record<PortMethod, number> = {
   returning: 10 * SECOND,
   returnQuestion: 10 * SECOND,
   returnLook: 40 * SECOND,
+  returnFreeze: 10 * SECOND,
   returnStart: 60 * SECOND,
   returnAnswer: 60 * SECOND,
   returnStop: 10 * SECOND,

@@ -102,6 +102,17 @@ test('attack-23 device gone: cosigner and recovery replace it, after the delay a
   thief.kill();
 });
 
+test('while it waits the words stop the lost device at once, through the new one', async () => {
+  const worker = await Worker.start(fresh());
+  await askToReturn(worker, running, words);
+  const { message } = await worker.call('returnFreeze', null);
+  await worker.call('returnAnswer', { message: await new Page(words).answer(message) });
+  worker.kill();
+  const lost = await Worker.start(old);
+  expect(await lost.call('rules', null)).toMatchObject({ frozen: true });
+  lost.kill();
+});
+
 test('a browser whose password is forgotten takes its own place, and can be unlocked until it has', async () => {
   await ripe(old);
   let worker = await Worker.start(old);

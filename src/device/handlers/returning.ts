@@ -10,6 +10,7 @@ import { ceremonyId, wordsActHash } from '../../policy/ceremony.ts';
 import { type CeremonyView, ceremonyAct, wordsAct } from '../../protocol/ceremony.ts';
 import { decode, encode } from '../../protocol/codec.ts';
 import { ensure, HoarfrostError } from '../../protocol/errors.ts';
+import type { AnswerOf } from '../../protocol/messages.ts';
 import { generateNoiseKeyPair } from '../../protocol/noise.ts';
 import { type OfflineMessage, offlineMessage } from '../../protocol/offline.ts';
 import { Connection } from '../connection.ts';
@@ -26,6 +27,7 @@ type ReturnMethod =
   | 'returnBegin'
   | 'returnQuestion'
   | 'returnLook'
+  | 'returnFreeze'
   | 'returnStart'
   | 'returnAnswer'
   | 'returnStop';
@@ -85,6 +87,11 @@ export class Returning {
       await this.#ask(await this.#due());
       return null;
     },
+    returnFreeze: async () => {
+      const { network } = await this.#due();
+      const act = { kind: 'freeze', network, random: this.#inside.parts.env.random(16) } as const;
+      return { message: encode(offlineMessage, { kind: 'act', act: encode(ceremonyAct, act) }) };
+    },
     returnStart: async ({ password }, owner) => {
       const record = await this.#due();
       ensure(this.#run === null || this.#run.owner === owner, 'OtherTab');
@@ -117,6 +124,10 @@ export class Returning {
     switch (said.kind) {
       case 'acted': {
         const record = await this.#due();
+        if (decode(ceremonyAct, decode(wordsAct, said.message).act).kind === 'freeze') {
+          await this.#bring(record, said.message, 'frozen');
+          return null;
+        }
         this.#checkRequest(record, said.message);
         const asked = { ...record, request: said.message };
         await this.#inside.parts.db.write([{ store: 'newcomer', key: 'newcomer', value: asked }]);
@@ -137,19 +148,26 @@ export class Returning {
   }
 
   /** Tells the cosigner what the words said, again if it has heard it, and learns how it stands. */
-  async #ask({ cosigner, network, request }: NewcomerRecord): Promise<void> {
-    ensure(request !== null, 'CeremonyWaits');
+  async #ask(record: NewcomerRecord): Promise<void> {
+    ensure(record.request !== null, 'CeremonyWaits');
+    this.#view = (await this.#bring(record, record.request, 'ceremony')).ceremony;
+    this.#inside.tell();
+  }
+
+  async #bring<K extends 'ceremony' | 'frozen'>(
+    { cosigner, network }: NewcomerRecord,
+    message: Bytes,
+    kind: K,
+  ): Promise<AnswerOf<K>> {
     // A key of this one look: the own one is under the password.
     const local = await generateNoiseKeyPair();
     const { env } = this.#inside.parts;
     const { connection } = await Connection.open({ cosigner, network, local, env });
     try {
-      const { ceremony } = await connection.request({ kind: 'actByWords', message: request }, 'ceremony');
-      this.#view = ceremony;
+      return await connection.request({ kind: 'actByWords', message }, kind);
     } finally {
       connection.close();
     }
-    this.#inside.tell();
   }
 
   /** Throws `WrongSession` for another act than ours, `BadSignature`. */

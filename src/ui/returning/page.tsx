@@ -15,6 +15,7 @@ import { FailureNotice, Notice } from '../parts/notice.tsx';
 import { PasswordField } from '../parts/password.tsx';
 import { waitText } from '../times.ts';
 import { Beginning } from './beginning.tsx';
+import { StopPayments } from './freeze.tsx';
 
 const LOOK_EVERY_MS = 60_000;
 const ROUNDS = 3;
@@ -157,6 +158,7 @@ function Waiting({ view, onChange, onDone }: { view: ReturnView; onChange: () =>
       </div>
       {look.error !== null && <FailureNotice failure={look.error} onRetry={lookAgain} />}
       <NewDevice view={view} />
+      <StopPayments />
       <div>
         <button type="button" class="btn btn--second" aria-disabled={look.busy} onClick={lookAgain}>
           {look.busy ? 'Asking…' : 'Ask the cosigner again'}
