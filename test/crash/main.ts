@@ -17,6 +17,7 @@ import { openSqlite } from '../../src/cosigner/stores/sqlite.ts';
 import { load } from '../../src/crypto/load.ts';
 import { removeFolder, testFolder, testTls, within } from '../support/cosigner.ts';
 import { type Death, Killed, newProfile, Worker } from '../support/deviceHost.ts';
+import { PASSWORD } from '../support/onboard.ts';
 import { seededRandom } from '../support/parties.ts';
 import { Cosigners } from './cosigners.ts';
 import { isCrash, KEYGEN, OPERATIONS, recover, type Subject } from './operations.ts';
@@ -79,6 +80,7 @@ const fresh = (): Subject => ({
   certificate: null,
   address: null,
   pressed: new Set(),
+  passwords: [PASSWORD],
   used: 0,
 });
 

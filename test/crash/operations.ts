@@ -21,6 +21,8 @@ export interface Subject {
   address: string | null;
   /** Requests whose press was answered and whose end was not seen. */
   readonly pressed: Set<string>;
+  /** One of them opens the vault, and after a recovery it is known which. */
+  passwords: string[];
   used: number;
 }
 
@@ -66,6 +68,18 @@ export const OPERATIONS: readonly Operation[] = [
       await worker.call('refreshShares', null);
     },
   },
+  {
+    name: 'password',
+    weight: 2,
+    reach: { boundary: 1, write: 1, frame: 1 },
+    async run(worker, subject) {
+      const password = subject.passwords[0]!;
+      const next = `${PASSWORD} ${subject.used}`;
+      subject.passwords = [password, next];
+      await worker.call('changePassword', { password, factor: null, next });
+      subject.passwords = [next];
+    },
+  },
 ];
 
 async function paid(worker: Worker, request: string): Promise<string> {
@@ -99,8 +113,9 @@ export async function recover(
 ): Promise<boolean> {
   const { watch, store, signer } = parts;
   let state = await worker.call('state', null);
-  if (state.phase === 'locked') {
-    await worker.call('unlock', { password: PASSWORD });
+  if (state.phase === 'locked' || subject.passwords.length > 1) {
+    await onePassword(worker, subject, watch);
+    await worker.call('unlock', { password: subject.passwords[0]! });
     state = await worker.call('state', null);
   }
   if (state.phase !== 'unlocked') {
@@ -133,6 +148,22 @@ export async function recover(
   const [mine] = [verifyCertificate(signer, subject.certificate).groupKey];
   if (hex.encode(mine) !== hex.encode(groupKey)) watch.found('another group key');
   return true;
+}
+
+/** Of those that may open the vault, exactly one does. */
+async function onePassword(worker: Worker, subject: Subject, watch: Watch): Promise<void> {
+  const opening: string[] = [];
+  for (const password of subject.passwords) {
+    await worker.call('lock', null);
+    try {
+      await worker.call('unlock', { password });
+      opening.push(password);
+    } catch (e) {
+      if (!isHoarfrostError(e) || e.code !== 'WrongPassword') throw e;
+    }
+  }
+  if (opening.length !== 1) watch.found(`${opening.length} of ${subject.passwords.length} passwords open`);
+  subject.passwords = opening.slice(0, 1);
 }
 
 /** What a connection goes on with by itself has come to its end. */
