@@ -25,8 +25,11 @@ const P1: i32 = -4;
 @inline
 const P8: i32 = 65536;
 
-/** 2^62 - 2^32 and 2^62, twice each. */
-const BIAS: usize = memory.data<i64>([(1 << 62) - (1 << 32), (1 << 62) - (1 << 32), 1 << 62, 1 << 62], 16);
+/** 2^62 - 2^32 and 2^62, twice each, and four times 30 bits. */
+const BIAS: usize = memory.data<i64>(
+  [(1 << 62) - (1 << 32), (1 << 62) - (1 << 32), 1 << 62, 1 << 62, 0x3fffffff3fffffff, 0x3fffffff3fffffff],
+  16,
+);
 
 /** Limbs of d, e, f and g, side by side: nine vectors. */
 // @ts-ignore: decorator
@@ -43,28 +46,48 @@ const G: usize = 12;
 /**
  * Runs the division steps on (f, g) until g is 0, 30 at a time on their low bits. The transition matrix of a batch, scaled
  * by 2^30, is (u, v; q, r); each of its rows is one number u + 2^32 v, since the steps only add, negate and double rows.
+ *
+ * The steps wait for each other and use no vector; the update by the matrix of the batch before runs between them. The
+ * first batch updates by a matrix that changes nothing, and the steps of the last one count for nothing.
  */
 function divsteps(state: usize): void {
   let zeta: i64 = -1;
-  for (let batch = 0; batch < 20; batch++) {
+  let f = lowBits(state + F);
+  let g = lowBits(state + G);
+  let ur = i32x4.splat(1 << 30);
+  let vq = i32x4.splat(0);
+  for (let batch = 0; batch < 21; batch++) {
     let top: i64 = 1;
     let bottom: i64 = 1 << 32;
-    let f: i64 = load<i32>(state, F);
-    let g: i64 = load<i32>(state, G);
-    for (let i = 0; i < 30; i++) {
-      // Masks: g odd; and, with zeta < 0, the rows change places. What follows waits for neither sum.
-      const odd = -(g & 1);
-      const minus = zeta >> 63;
-      const exchange = minus & odd;
-      const fOrG = f ^ ((f ^ g) & exchange);
-      const topOrBottom = top ^ ((top ^ bottom) & exchange);
-      g = (g + (((f ^ minus) - minus) & odd)) >> 1;
-      bottom += ((top ^ minus) - minus) & odd;
-      f = fOrG;
-      top = topOrBottom << 1;
-      zeta = (zeta ^ exchange) - 1;
+    const m = multiples(state, ur, vq);
+    let fg = firstFG(state, ur, vq);
+    let de = firstDE(state, ur, vq, m);
+    for (let i: usize = 0; i < 160; i += 16) {
+      for (let step = 0; step < 3; step++) {
+        // Masks: g odd; and, with zeta < 0, the rows change places. What follows waits for neither sum.
+        const odd = -(g & 1);
+        const minus = zeta >> 63;
+        const exchange = minus & odd;
+        const fOrG = f ^ ((f ^ g) & exchange);
+        const topOrBottom = top ^ ((top ^ bottom) & exchange);
+        g = (g + (((f ^ minus) - minus) & odd)) >> 1;
+        bottom += ((top ^ minus) - minus) & odd;
+        f = fOrG;
+        top = topOrBottom << 1;
+        zeta = (zeta ^ exchange) - 1;
+      }
+      if (i < 128) {
+        fg = nextFG(state + i, ur, vq, fg);
+        de = nextDE(state, i, ur, vq, m, de);
+        v128.store(state + i, v128.and(pack(de, fg), v128.load(BIAS, 32)));
+      }
     }
-    update(state, top, bottom);
+    v128.store(state, pack(carried(de), carried(fg)), 128);
+    f = times(state, top);
+    g = times(state, bottom);
+    const rows = i64x2.replace_lane(i64x2.splat(apart(top)), 1, apart(bottom));
+    ur = v128.shuffle<i32>(rows, rows, 0, 3, 0, 3);
+    vq = v128.shuffle<i32>(rows, rows, 1, 2, 1, 2);
   }
 }
 
@@ -104,6 +127,21 @@ function divstepsVar(state: usize): void {
   } while (rest);
 }
 
+/** The low 60 bits of the number whose limbs begin at `a`. */
+// @ts-ignore: decorator
+@inline
+function lowBits(a: usize): i64 {
+  return <i64>load<i32>(a) + (<i64>load<i32>(a, 16) << 30);
+}
+
+/** The low 34 bits of (u f + v g) / 2^30, before `update` has run. */
+// @ts-ignore: decorator
+@inline
+function times(state: usize, row: i64): i64 {
+  const u = <i64>(<i32>row);
+  return (u * lowBits(state + F) + ((row - u) >> 32) * lowBits(state + G)) >> 30;
+}
+
 /** (u, v) as two numbers of 32 bits: where u is negative, it has borrowed from v. */
 // @ts-ignore: decorator
 @inline
@@ -140,49 +178,83 @@ function timesOrder(m: v128, limb: i32): v128 {
   return i64x2.extmul_low_i32x4_s(m, i32x4.splat(limb));
 }
 
-/** (d, e) = matrix * (d, e) / 2^30 mod p and (f, g) = matrix * (f, g) / 2^30, exactly. Returns 0 when g is 0. */
+// The update: (d, e) = matrix * (d, e) / 2^30 mod p and (f, g) = matrix * (f, g) / 2^30, exactly, limb by limb upwards. A
+// sum of products becomes positive by 2^62, so that a logical shift carries it, 2^32 too much.
+
+/** Multiples of p that make the low 30 bits of d and e vanish; none for f and g, whose own vanish. */
+// @ts-ignore: decorator
+@inline
+function multiples(state: usize, ur: v128, vq: v128): v128 {
+  const sign = v128.and(i32x4.shr_s(v128.load(state, 128), 31), i64x2(-1, 0));
+  const m = i32x4.add(v128.and(ur, sign), v128.and(vq, swapPairs(sign)));
+  const a = v128.load(state);
+  const low = v128.shuffle<i32>(productDE(a, swapPairs(a), ur, vq), i32x4.splat(0), 0, 2, 4, 4);
+  const over = i32x4.add(i32x4.mul(low, i32x4.splat(P_INVERSE30)), m);
+  return i32x4.sub(m, v128.and(over, i32x4.splat(<i32>M30)));
+}
+
+/** Lowest sums, of which nothing but the carry is left. */
+// @ts-ignore: decorator
+@inline
+function firstDE(state: usize, ur: v128, vq: v128, m: v128): v128 {
+  const a = v128.load(state);
+  const de = i64x2.add(productDE(a, swapPairs(a), ur, vq), timesOrder(m, P0));
+  check(!v128.any_true(v128.and(de, i64x2.splat(M30))));
+  return i64x2.add(de, v128.load(BIAS, 16));
+}
+// @ts-ignore: decorator
+@inline
+function firstFG(state: usize, ur: v128, vq: v128): v128 {
+  const a = v128.load(state);
+  const fg = productFG(a, swapPairs(a), ur, vq);
+  check(!v128.any_true(v128.and(fg, i64x2.splat(M30))));
+  return i64x2.add(fg, v128.load(BIAS, 16));
+}
+
+/** What the next sum begins with: the carry of the one below, and its own bias less what that carry is too large by. */
+// @ts-ignore: decorator
+@inline
+function carried(below: v128): v128 {
+  return i64x2.add(i64x2.shr_u(below, 30), v128.load(BIAS));
+}
+/** The sum above the limb at offset i. */
+// @ts-ignore: decorator
+@inline
+function nextDE(state: usize, i: usize, ur: v128, vq: v128, m: v128, below: v128): v128 {
+  const a = v128.load(state + i, 16);
+  let sum = productDE(a, swapPairs(a), ur, vq);
+  // p has two more limbs than the lowest.
+  if (i == 0) sum = i64x2.add(sum, timesOrder(m, P1));
+  if (i == 112) sum = i64x2.add(sum, timesOrder(m, P8));
+  return i64x2.add(sum, carried(below));
+}
+// @ts-ignore: decorator
+@inline
+function nextFG(limb: usize, ur: v128, vq: v128, below: v128): v128 {
+  const a = v128.load(limb, 16);
+  return i64x2.add(productFG(a, swapPairs(a), ur, vq), carried(below));
+}
+
+/** The whole update at once. Returns 0 when g is 0. */
 function update(state: usize, top: i64, bottom: i64): i32 {
   const rows = i64x2.replace_lane(i64x2.splat(apart(top)), 1, apart(bottom));
   const ur = v128.shuffle<i32>(rows, rows, 0, 3, 0, 3);
   const vq = v128.shuffle<i32>(rows, rows, 1, 2, 1, 2);
-  const mask = i32x4.splat(<i32>M30);
-  const none = i64x2.splat(1 << 32);
-  // A sum of products becomes positive by 2^62, so that a logical shift carries it, 2^32 too much.
-  const bias = v128.load(BIAS);
-  let a = v128.load(state);
-  let b = swapPairs(a);
-  let fg = productFG(a, b, ur, vq);
-  let de = productDE(a, b, ur, vq);
-  // Multiples of p that make the low 30 bits of d and e vanish; none for f and g, whose own vanish.
-  const sign = v128.and(i32x4.shr_s(v128.load(state, 128), 31), i64x2(-1, 0));
-  let m = i32x4.add(v128.and(ur, sign), v128.and(vq, swapPairs(sign)));
-  const low = v128.shuffle<i32>(de, i32x4.splat(0), 0, 2, 4, 4);
-  m = i32x4.sub(m, v128.and(i32x4.add(i32x4.mul(low, i32x4.splat(P_INVERSE30)), m), mask));
-  de = i64x2.add(de, timesOrder(m, P0));
-  check(!v128.any_true(v128.and(pack(de, fg), mask)));
-  // Exact here: 2^62 and its 2^32 in one.
-  fg = i64x2.add(i64x2.shr_u(i64x2.add(fg, v128.load(BIAS, 16)), 30), bias);
-  de = i64x2.add(i64x2.shr_u(i64x2.add(de, v128.load(BIAS, 16)), 30), bias);
+  const m = multiples(state, ur, vq);
+  let fg = firstFG(state, ur, vq);
+  let de = firstDE(state, ur, vq, m);
   let any = i32x4.splat(0);
   for (let i: usize = 0; i < 128; i += 16) {
-    a = v128.load(state + i, 16);
-    b = swapPairs(a);
-    fg = i64x2.add(productFG(a, b, ur, vq), fg);
-    let sum = productDE(a, b, ur, vq);
-    // p has two more limbs than the lowest.
-    if (i == 0) sum = i64x2.add(sum, timesOrder(m, P1));
-    if (i == 112) sum = i64x2.add(sum, timesOrder(m, P8));
-    de = i64x2.add(sum, de);
-    a = v128.and(pack(de, fg), mask);
-    any = v128.or(any, a);
-    v128.store(state + i, a);
-    fg = i64x2.add(i64x2.shr_u(fg, 30), bias);
-    de = i64x2.add(i64x2.shr_u(de, 30), bias);
+    fg = nextFG(state + i, ur, vq, fg);
+    de = nextDE(state, i, ur, vq, m, de);
+    const limb = v128.and(pack(de, fg), v128.load(BIAS, 32));
+    any = v128.or(any, limb);
+    v128.store(state + i, limb);
   }
   // Bias and what a carry is too large by lie above its 32 bits.
-  a = pack(de, fg);
-  v128.store(state, a, 128);
-  return i32x4.extract_lane(v128.or(any, a), 3);
+  const last = pack(carried(de), carried(fg));
+  v128.store(state, last, 128);
+  return i32x4.extract_lane(v128.or(any, last), 3);
 }
 
 /** Adds p where d is negative, negates under `sign` (0 or -1), adds p where the result is negative: [0, p). */
