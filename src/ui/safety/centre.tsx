@@ -26,8 +26,8 @@ const DAY = 24 * 60 * 60_000;
 
 export function Centre({ state, host }: { state: Unlocked; host: Host }) {
   const { shares, wallet, securityKey } = state;
-  const { title, text } = summaryOf(state);
   const heard = useCeremonies(wallet.ceremonies);
+  const { title, text } = summaryOf(state, heard.answer?.frozen === true);
   return (
     <>
       <section class="cluster cluster--4 safety-head">
@@ -129,7 +129,7 @@ function healthText({ shares }: Unlocked): string {
   ].join(', ');
 }
 
-function summaryOf({ shares, wallet }: Unlocked): { title: string; text: string } {
+function summaryOf({ shares, wallet }: Unlocked, frozen: boolean): { title: string; text: string } {
   if (wallet.epoch.alert === 'EpochStale') {
     return {
       title: 'This browser was set back',
@@ -152,6 +152,12 @@ function summaryOf({ shares, wallet }: Unlocked): { title: string; text: string 
     return {
       title: 'Ask your cosigner',
       text: 'Your three shares are there, but what it told you does not fit together.',
+    };
+  }
+  if (frozen) {
+    return {
+      title: 'Payments are frozen',
+      text: 'Your cosigner signs nothing until that is lifted. Your money stays where it is, and you can receive.',
     };
   }
   return {

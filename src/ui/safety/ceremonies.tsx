@@ -118,7 +118,7 @@ function Card({ ceremony, endsAt, now }: { ceremony: CeremonyInfo; endsAt: numbe
           <Countdown
             endsAt={endsAt}
             now={now}
-            label={phase === 'contested' ? 'Until the words win' : 'Time to stop it'}
+            label={phase === 'contested' ? 'Until the words win' : own ? 'To wait' : 'Time to stop it'}
           />
           <p class="small">
             {phase === 'contested'
