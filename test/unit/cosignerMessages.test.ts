@@ -4,10 +4,13 @@ import { deriveKey } from '../../src/bitcoin/descriptor.ts';
 import { encodeMessageSignature, messageToSign, verifyMessage } from '../../src/bitcoin/message.ts';
 import { load } from '../../src/crypto/load.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
+import { Secret } from '../../src/crypto/secret.ts';
 import { messageProofHash, signProofHash } from '../../src/frost/proofs.ts';
 import { type Committed, commitAll, finishAll } from '../../src/frost/signing.ts';
+import { ceremonyId, deviceActHash, wordsActHash } from '../../src/policy/ceremony.ts';
 import { encodePolicy, type Policy } from '../../src/policy/document.ts';
 import { policyChangeHash, signedPolicy } from '../../src/policy/versions.ts';
+import { ceremonyAct, wordsAct } from '../../src/protocol/ceremony.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
 import { GAP_OWN_OUTPUT, SIGNED_TEXT_MAX } from '../../src/protocol/limits.ts';
 import {
@@ -177,4 +180,31 @@ test('a frozen wallet signs no text', async () => {
   });
   await client.ask({ kind: 'changePolicy', signed }, 'done');
   expect(await ask((await prepared()).body, 'refused')).toMatchObject({ verdict: { rule: 'frozen' } });
+});
+
+test('while a ceremony is contested no text is signed', async () => {
+  const signer = await load();
+  const sign = (key: Secret, hash: Uint8Array) =>
+    Uint8Array.from(signer.schnorrSign(key, hash, systemRandom(32)));
+  const noiseKey = systemRandom(32);
+  const hostKey = Uint8Array.from(signer.publicKey(Secret.own(systemRandom(32))).subarray(1));
+  const purpose = { kind: 'replaceDevice', hostKey, noiseKey } as const;
+  const act = encode(ceremonyAct, {
+    kind: 'open',
+    network: 'regtest',
+    wallet: null,
+    purpose,
+    random: systemRandom(16),
+  });
+  const message = encode(wordsAct, {
+    hostKey: device.keys.hostKeys[2],
+    act,
+    signature: sign(device.recoveryHost, wordsActHash(act)),
+  });
+  await client.ask({ kind: 'actByWords', message }, 'ceremony');
+  await ask((await prepared()).body, 'signed');
+  const no = encode(ceremonyAct, { kind: 'say', ceremony: ceremonyId(act), says: 'contest', at: Date.now() });
+  const proof = sign(device.share, deviceActHash(client.transport.handshakeHash, no));
+  await client.ask({ kind: 'actByDevice', act: no, proof }, 'ceremony');
+  expect(await ask((await prepared()).body, 'refused')).toMatchObject({ verdict: { rule: 'contested' } });
 });

@@ -248,7 +248,7 @@ describe('store, never recompute', () => {
 });
 
 describe('who may ask', () => {
-  test('a request without proof by share 1 on this connection is Unauthorised, and nothing of it was read', async () => {
+  test('attack-20 a request without proof by share 1 on this connection is Unauthorised, and nothing of it was read', async () => {
     const { body } = await attemptOf(client, device, payment(device, { amount: 1000n }));
     const other = await Client.connect(addressOf(running), device.noise);
     const foreign = await newDevice(running);
@@ -278,12 +278,18 @@ describe('who may ask', () => {
     await askToSign(client, device, body);
   });
 
-  test('attack-20 another epoch, or a number of commitments that does not fit, is refused', async () => {
+  test('attack-20 another epoch, another wallet’s coins, or a number of commitments that does not fit is refused, and nothing was written', async () => {
     const psbt = payment(device, { amount: 1000n });
+    const foreign = await newDevice(running);
+    const before = snapshot();
     const stale = await attemptOf(client, device, psbt, { epoch: 1 });
     await expect(askToSign(client, device, stale.body)).rejects.toEqual(code('EpochStale'));
     const few = await attemptOf(client, device, psbt, { commitments: [] });
     await expect(askToSign(client, device, few.body)).rejects.toEqual(code('BadEncoding'));
+    const theirs = payment(foreign.device, { amount: 1000n });
+    const { body } = await attemptOf(foreign.client, foreign.device, theirs);
+    await expect(askToSign(client, device, body)).rejects.toEqual(code('ForeignInput'));
+    expect(snapshot()).toBe(before);
   });
 
   test('attack-07 commitments that are no points are refused, and nothing was written', async () => {
