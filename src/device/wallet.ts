@@ -61,6 +61,7 @@ export class Wallet {
   #record: WalletRecord;
   #history: HistoryRecord[] = [];
   #looking: Promise<void> | undefined;
+  #lookingAgain: Promise<void> | undefined;
 
   private constructor(
     { db, env }: { db: Database; env: Environment },
@@ -175,12 +176,22 @@ export class Wallet {
     return exportDescriptor(this.account);
   }
 
-  /** One look at a time; the caller of a second one waits for the first. Never rejects: `syncError` says why it failed. */
+  /**
+   * One look at a time. Who asks while one is on its way waits for the next, for that one may have read before what he knows
+   * of happened; all who ask meanwhile share it. Never rejects: `syncError` says why it failed.
+   */
   refresh(chain: ChainSource): Promise<void> {
-    this.#looking ??= this.#refresh(chain).finally(() => {
-      this.#looking = undefined;
+    if (this.#looking === undefined) {
+      this.#looking = this.#refresh(chain).finally(() => {
+        this.#looking = undefined;
+      });
+      return this.#looking;
+    }
+    this.#lookingAgain ??= this.#looking.then(() => {
+      this.#lookingAgain = undefined;
+      return this.refresh(chain);
     });
-    return this.#looking;
+    return this.#lookingAgain;
   }
 
   async #refresh(chain: ChainSource): Promise<void> {
