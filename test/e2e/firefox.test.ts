@@ -79,6 +79,37 @@ await describeReal('Firefox, the MV2 build', ['bitcoind', 'firefox', 'certutil',
     await page.screenshot('firefox-home');
   });
 
+  test('offers no security key, which its extension pages may not use, and changes the password', async () => {
+    const centre = await firefox.open('safety.html');
+    await shows(centre, 'All three are well');
+    await shows(centre, 'Change the password');
+    // As long as the looking for one takes, and more.
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    expect(await centre.evaluate(() => (document.body.textContent ?? '').includes('security key'))).toBe(
+      false,
+    );
+    await centre.screenshot('firefox-safety');
+    const key = await firefox.open('safety.html#security-key');
+    await shows(key, 'This browser does not let extensions use security keys.');
+    expect(await key.evaluate(() => document.querySelector('form'))).toBeNull();
+
+    const change = await firefox.open('safety.html#password');
+    const next = `${PASSWORD} and more`;
+    await change.type('#current-password', PASSWORD);
+    await change.type('#new-password', next);
+    await change.type('#repeat-password', next);
+    await change.click('button', 'Change the password');
+    await shows(change, 'The password is changed');
+    const page = await firefox.open('popup.html');
+    await page.click('button', 'Lock now');
+    await page.type('#password', PASSWORD);
+    await page.click('button', 'Unlock');
+    await page.waitFor(() => document.querySelector('[data-code="WrongPassword"]') !== null);
+    await page.type('#password', next);
+    await page.click('button', 'Unlock');
+    await page.waitFor(() => document.querySelector('.amount--balance') !== null);
+  });
+
   test('pays: the node mines what Firefox and the cosigner signed', async () => {
     const page = await firefox.open('popup.html');
     const payee = await node.rpc<string>('getnewaddress', ['', 'bech32m'], { wallet: 'miner' });
