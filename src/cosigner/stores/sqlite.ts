@@ -14,7 +14,11 @@ const BUSY_DEADLINE_MS = 5000;
 const PAGE = 500;
 /** Writers that share one commit. */
 const GROUP_MAX = 32;
-const PRAGMAS = 'PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;';
+/** The log is copied into the database every 32 MB, not every 4: each time holds everything up for some milliseconds. */
+const CHECKPOINT_PAGES = 8192;
+const CACHE_KIB = 16 << 10;
+const PRAGMAS = `PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
+  PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -${CACHE_KIB};`;
 export const SQLITE_WORDS = {
   BYTES: 'BLOB',
   INT: 'INTEGER',
