@@ -45,6 +45,7 @@ export class Device {
   #away = false;
   #pages = 0;
   #telling = false;
+  #reopening: Promise<void> = Promise.resolve();
 
   private constructor(parts: DeviceParts) {
     this.#parts = parts;
@@ -152,10 +153,12 @@ export class Device {
     this.#tell();
   }
 
-  async #reopen(): Promise<void> {
+  /** Who asks meanwhile waits for it: an unlocked device without its wallet would look as if it were being born. */
+  #reopen(): Promise<void> {
     this.#closeWallet();
-    await this.#openWallet();
-    this.#tell();
+    const reopened = this.#openWallet();
+    this.#reopening = reopened.catch(() => {});
+    return reopened;
   }
 
   #closeWallet(): void {
@@ -168,6 +171,7 @@ export class Device {
   }
 
   async state(): Promise<DeviceState> {
+    await this.#reopening;
     const { running } = this.#birth;
     if (running !== null) {
       return onboarding(running.network, `${running.pairing.host}:${running.pairing.port}`);
@@ -201,6 +205,7 @@ export class Device {
         ...walletView(wallet, payments.rows, this.#autoLock.minutes),
         epoch: epochView(wallet.epochs, refresher),
         ceremonies: (ceremonies.known?.all ?? []).filter(isLive).map(infoOf),
+        rulesVersion: ceremonies.known?.policy.version ?? 0,
         hasFormer: this.#parts.generations.hasFormer,
         lastDrill: (await this.#parts.db.get('drill', 'drill'))?.at ?? null,
         sweeping: (await this.#parts.db.get('sweep', 'sweep')) !== null,
@@ -225,6 +230,7 @@ export class Device {
   }
 
   async #unlocked(): Promise<Open> {
+    await this.#reopening;
     if (this.#open !== null) return this.#open;
     const vault = await this.#parts.db.get('vault', 'vault');
     ensure(vault !== null, 'NoWallet');

@@ -109,6 +109,8 @@ export interface WalletView {
   receiptsBroken: boolean;
   /** Under way, as last heard from the cosigner. */
   ceremonies: CeremonyInfo[];
+  /** Of the rules in force, as last heard; 0 before. Another number: they have changed. */
+  rulesVersion: number;
   epoch: EpochView;
   /** When recovery last signed with this device to show that it can, milliseconds since 1970; null if never. */
   lastDrill: number | null;

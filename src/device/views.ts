@@ -41,7 +41,7 @@ export function walletView(
   wallet: Wallet,
   payments: readonly PaymentRecord[],
   autoLockMinutes: number,
-): Omit<WalletView, 'sweeping' | 'hasFormer' | 'lastDrill' | 'epoch' | 'ceremonies'> {
+): Omit<WalletView, 'sweeping' | 'hasFormer' | 'lastDrill' | 'epoch' | 'ceremonies' | 'rulesVersion'> {
   const { host, port } = wallet.cosigner;
   return {
     network: wallet.key.network,

@@ -26,7 +26,7 @@ const DAY = 24 * 60 * 60_000;
 
 export function Centre({ state, host }: { state: Unlocked; host: Host }) {
   const { shares, wallet, securityKey } = state;
-  const heard = useCeremonies(wallet.ceremonies);
+  const heard = useCeremonies(wallet.ceremonies, wallet.rulesVersion);
   const { title, text } = summaryOf(state, heard.answer?.frozen === true);
   return (
     <>
@@ -81,20 +81,16 @@ export function Centre({ state, host }: { state: Unlocked; host: Host }) {
             onStart={() => void host.openPage('offline.html', '#drill')}
           />
           <ContactRow heard={heard} />
-        </div>
-        <div class="card card--flush list">
           <LinkRow
             icon="list"
             title="Receipts"
             sub="What your cosigner signed and refused"
             href="#receipts"
           />
-          <LinkRow
-            icon="list"
-            title="Rules"
-            sub="Limits, payments that wait, who may be paid"
-            href="#rules"
-          />
+          <FreezeRow heard={heard} away={shares.cosigner === 'away'} />
+        </div>
+        <div class="card card--flush list">
+          <LinkRow icon="pen" title="Rules" sub="Limits, payments that wait, who may be paid" href="#rules" />
           <PressRow
             icon="out"
             title="Spend without the cosigner"
@@ -114,7 +110,6 @@ export function Centre({ state, host }: { state: Unlocked; host: Host }) {
             onPress={() => void host.openPage('offline.html', '#kit')}
           />
           <ExportRow />
-          <FreezeRow heard={heard} away={shares.cosigner === 'away'} />
         </div>
       </div>
     </>
@@ -145,7 +140,7 @@ function summaryOf({ shares, wallet }: Unlocked, frozen: boolean): { title: stri
   if (wallet.ceremonies.some(({ openedBy }) => openedBy !== 'device')) {
     return {
       title: 'Something is asked of you',
-      text: 'One of the three has asked for a change. Was it you? Nothing is paid out meanwhile.',
+      text: 'One of the three has asked for a change. Was it you? It changes nothing before the wait is over.',
     };
   }
   if (wallet.receiptsBroken) {

@@ -1,5 +1,5 @@
 /** What one of the three has asked for: who, until when, and how to stop it or let it happen at once. */
-import { useCallback, useEffect, useState } from 'preact/hooks';
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import type { CeremonyInfo, PortMethods } from '../../device/port.ts';
 import { useCall } from '../device.tsx';
 import { Icon } from '../parts/icon.tsx';
@@ -17,7 +17,7 @@ export interface Heard {
 }
 
 /** What the cosigner says of ceremonies and rules; asked again whenever the device hears that something moved. */
-export function useCeremonies(known: readonly CeremonyInfo[]): Heard {
+export function useCeremonies(known: readonly CeremonyInfo[], rulesVersion: number): Heard {
   const call = useCall('ceremonies');
   const [heard, setHeard] = useState<Omit<Heard, 'ask'>>({ answer: null, at: 0 });
   const ask = useCallback(
@@ -27,7 +27,7 @@ export function useCeremonies(known: readonly CeremonyInfo[]): Heard {
   const moved = known
     .map(({ id, phase, approvals, contests }) => [id, phase, approvals, contests].join())
     .join(';');
-  useEffect(ask, [ask, moved]);
+  useEffect(ask, [ask, moved, rulesVersion]);
   return { ...heard, ask };
 }
 
@@ -87,6 +87,9 @@ function Card({ ceremony, endsAt, now }: { ceremony: CeremonyInfo; endsAt: numbe
   const say = useCall('sayCeremony');
   const carryOut = useCall('carryOut');
   const [sure, setSure] = useState(false);
+  const question = useRef<HTMLSpanElement>(null);
+  // The button that was pressed is gone: the focus goes where its question is, and to no button.
+  useEffect(() => question.current?.focus(), [sure]);
   const own = openedBy === 'device';
   const busy = say.busy || carryOut.busy;
   const stop = () => busy || void say.run({ id, says: 'contest' });
@@ -130,7 +133,7 @@ function Card({ ceremony, endsAt, now }: { ceremony: CeremonyInfo; endsAt: numbe
       {!own && phase === 'waiting' && (
         <Notice icon="info">
           <b>Was it you?</b> Approve it here, and it happens at once. <b>Was it not?</b> Stop it: somebody has
-          your {openedBy === 'words' ? 'words' : 'mail'}. Your money stays put meanwhile.
+          your {openedBy === 'words' ? 'words' : 'mail'}. It gains them nothing before the wait is over.
         </Notice>
       )}
       {say.error !== null && <FailureNotice failure={say.error} />}
@@ -163,7 +166,9 @@ function Card({ ceremony, endsAt, now }: { ceremony: CeremonyInfo; endsAt: numbe
         )}
         {sure && !approvals.includes('device') && (
           <>
-            <span class="small">It then happens at once.</span>
+            <span class="small" tabIndex={-1} ref={question}>
+              It then happens at once.
+            </span>
             <button type="button" class="btn btn--second btn--sm" aria-disabled={busy} onClick={approve}>
               Approve it now
             </button>
