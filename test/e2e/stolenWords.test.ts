@@ -122,4 +122,31 @@ await describeReal('attack-22: the words are stolen', ['bitcoind', 'chromium', '
     const { txid } = await pay(wallet, { to: await payee(), amount: 30_000n });
     expect(await mempool()).toEqual([txid]);
   });
+
+  test('the words can still stop all payments, at once; device and friend lift that together', async () => {
+    await world.node.mine(1);
+    await press(thief, 'Stop all payments');
+    const paper = await openRecoveryPage(await elsewhere.newContext());
+    await giveMessage(thief, await answerOf(paper, await takeMessage(thief), words, 'Sign with these words'));
+    await thief.getByText('All payments are stopped.').waitFor();
+    await safety.getByText('Payments are frozen').first().waitFor();
+    await expect.poll(() => subjects().at(-1), { timeout: 30_000 }).toContain('the wallet was frozen');
+
+    await press(safety, 'Lift it…');
+    await press(safety, 'Ask to lift it');
+    const told = () => mail.mails.find(({ text }) => text.includes('to allow this wallet more'))?.text;
+    await expect.poll(told, { timeout: 30_000 }).toBeTruthy();
+    const friend = await world.chromium.context.newPage();
+    await friend.goto(/https:\/\/\S+\/contact\/\S+/.exec(told()!)![0]);
+    await press(friend, 'I asked the owner: it is wanted');
+    await friend.getByText('You have agreed to it.').waitFor();
+    await friend.close();
+    await press(safety, 'Put the new rules in force');
+    await safety.getByText('Freeze all payments').waitFor();
+
+    await wallet.close();
+    wallet = await openWallet(world.chromium.open);
+    const { txid } = await pay(wallet, { to: await payee(), amount: 40_000n });
+    expect(await mempool()).toEqual([txid]);
+  });
 });
