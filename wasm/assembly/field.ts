@@ -8,7 +8,7 @@
  *
  * Every function is constant time unless its name ends in Var, works on both lanes, and allows aliasing.
  */
-import { BETA, ONE, SEVEN } from './constants.generated';
+import { SEVEN } from './constants.generated';
 import { mul, sqr, sqrN } from './fieldProduct.generated';
 import { check, checkMagnitude } from './invariants';
 import { enter, leave } from './memory';
@@ -35,10 +35,6 @@ export function copy(r: usize, a: usize): void {
 @inline
 export function setZero(r: usize): void {
   memory.fill(r, 0, FE);
-}
-
-export function setOne(r: usize): void {
-  copy(r, ONE);
 }
 
 export function add(r: usize, a: usize, b: usize): void {
@@ -138,15 +134,6 @@ export function laneMask(mask0: i32, mask1: i32): v128 {
 export function negIf(r: usize, a: usize, mask: v128): void {
   for (let i: usize = 0; i < FE; i += 16) {
     v128.store(r + i, i32x4.sub(v128.xor(v128.load(a + i), mask), mask));
-  }
-}
-
-/** r = b where the mask is -1, a elsewhere. */
-// @ts-ignore: decorator
-@inline
-export function select(r: usize, a: usize, b: usize, mask: v128): void {
-  for (let i: usize = 0; i < FE; i += 16) {
-    v128.store(r + i, v128.bitselect(v128.load(b + i), v128.load(a + i), mask));
   }
 }
 
@@ -391,9 +378,4 @@ export function curveRhs(r: usize, x: usize): void {
   mul(t, t, x);
   add(r, t, SEVEN);
   leave(t);
-}
-
-/** Multiplies by beta, the cube root of one with lambda * (x, y) = (beta * x, y). */
-export function mulBeta(r: usize, a: usize): void {
-  mul(r, a, BETA);
 }

@@ -16,11 +16,9 @@ import {
   equal,
   FE,
   isZero,
-  laneMask,
   mul,
   mulAdd,
   neg,
-  negIf,
   norm,
   setZero,
   shl,
@@ -173,13 +171,6 @@ export function doubleLanes(r: usize, p: usize): void {
   shl(t0, t0, 1);
   mul(r, t0, s);
   leave(frame);
-}
-
-/** -p where the lane's mask is -1. */
-export function negateLanesIf(r: usize, p: usize, mask0: i32, mask1: i32): void {
-  copy(r, p);
-  negIf(r + FE, p + FE, laneMask(mask0, mask1));
-  copy(r + 2 * FE, p + 2 * FE);
 }
 
 /** Both lanes become lane 0 + lane 1. */

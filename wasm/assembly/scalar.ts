@@ -92,12 +92,6 @@ export function scIsZero(a: usize): i32 {
   return <i32>((any - 1) >> 63);
 }
 
-export function scEqual(a: usize, b: usize): i32 {
-  let any: u64 = 0;
-  for (let i: usize = 0; i < 36; i += 4) any |= load<u32>(a + i) ^ load<u32>(b + i);
-  return <i32>((any - 1) >> 63);
-}
-
 export function scAdd(r: usize, a: usize, b: usize): void {
   let c: u64 = 0;
   for (let i: usize = 0; i < 36; i += 4) {
