@@ -160,8 +160,8 @@ export class Takeover {
 
 /**
  * Durable when this resolves: the wallet is one of ours, under the policy that was in force before. Answers the complete
- * record. Throws what `completeRecord` and `nextPolicy` throw, `WalletExists`, `TokenUnknown`; `SessionUnknown` without
- * `takeoverFinish`, on this connection or an earlier one.
+ * record, and again what it answered then. Throws what `completeRecord` and `nextPolicy` throw, `WalletExists`, `TokenUnknown`;
+ * `SessionUnknown` without `takeoverFinish`, on this connection or an earlier one.
  */
 export async function approveTakeover(
   cosigner: Cosigner,
@@ -170,7 +170,7 @@ export async function approveTakeover(
 ): Promise<{ wallet: Bytes; record: Bytes }> {
   const { signer, store, wallets, policies, clock, log, metrics } = cosigner;
   const row = await store.takeover(deviceKey);
-  ensure(row !== null, 'SessionUnknown');
+  if (row === null) return again(cosigner, deviceKey);
   const taken = decode(takenOver, row);
   const { wallet, certificate, sealedShare, session, body, signature, begunAt } = taken;
   const key = verifyCertificate(signer, certificate);
@@ -210,6 +210,19 @@ export async function approveTakeover(
   );
   log.info('wallet taken over');
   metrics.count('hoarfrost_takeovers_total');
+  return { wallet, record };
+}
+
+/** What was answered then: the row went with the transaction that made the wallet. `SessionUnknown` if there was none. */
+async function again({ store, identity }: Cosigner, deviceKey: Bytes) {
+  const wallet = await store.walletOfDevice(deviceKey);
+  ensure(wallet !== null, 'SessionUnknown');
+  const records = (await store.viewWallet(wallet, (view) => view.records('epoch'))).map(({ body }) => body);
+  const record = records.findLast((each) => {
+    const { change } = decode(epochBody, decode(epochRecord, each).body);
+    return change.kind === 'repair' && change.target === SELF && equalVar(change.hostKey, identity.hostKey);
+  });
+  ensure(record !== undefined, 'SessionUnknown');
   return { wallet, record };
 }
 

@@ -158,7 +158,7 @@ export class Moving {
       await wallet.epochs.alone(async () => {
         await db.write([{ store: 'move', key: 'move', value: row }]);
         await wallet.epochs.keep(pending, null);
-        await complete(this.#parts, row, this.#connection, false);
+        await complete(this.#parts, row, this.#connection);
       });
       this.stop();
     });
@@ -208,51 +208,41 @@ export async function settleMove(parts: Parts): Promise<boolean> {
   if (row === null) return false;
   const { network } = wallet.key;
   const local = await vault.channel();
-  let moved = false;
-  if (!hasMoved(wallet, row)) {
+  // Alone from the first look on: of two that ask at once the second finds it done.
+  const moved = await epochs.alone(async () => {
+    if (hasMoved(wallet, row)) return false;
     if (epochs.doubt === null) {
       // Our approval never left.
       await db.write([{ store: 'move', key: 'move', value: null }]);
       return false;
     }
-    const { connection, hello } = await Connection.open({ cosigner: row.cosigner, network, local, env });
+    const { connection } = await Connection.open({ cosigner: row.cosigner, network, local, env });
     try {
-      await epochs.alone(() => complete(parts, row, connection, hello.enrolled));
-      moved = hasMoved(wallet, row);
+      await complete(parts, row, connection);
+      return true;
     } finally {
       connection.close();
     }
-    if (!moved) return false;
-  }
+  });
+  if (!hasMoved(wallet, row)) return false;
   void tellOld(parts, row).catch(() => {});
   return moved;
 }
 
-/** Gives our approvals, if they are still missing, and takes up the record. A new cosigner that forgot us ends the move. */
-async function complete(
-  { db, env, wallet }: Parts,
-  row: MoveRecord,
-  connection: Connection,
-  enrolled: boolean,
-): Promise<void> {
+/** Gives our approvals, which are answered the same each time, and takes up the record. A new cosigner that forgot us ends the move. */
+async function complete({ db, env, wallet }: Parts, row: MoveRecord, connection: Connection): Promise<void> {
   const { epochs } = wallet;
-  let record: Bytes | undefined;
-  if (enrolled) {
-    const { records } = await connection.request({ kind: 'records' }, 'records');
-    record = records[epochs.records.length];
-  } else {
-    try {
-      const approvals = [...row.approvals];
-      ({ record } = await connection.request({ kind: 'takeoverApprove', approvals }, 'repaired'));
-    } catch (e) {
-      if (isHoarfrostError(e) && e.code === 'SessionUnknown') {
-        await epochs.forget();
-        await db.write([{ store: 'move', key: 'move', value: null }]);
-      }
-      throw e;
+  let record: Bytes;
+  try {
+    const approvals = [...row.approvals];
+    ({ record } = await connection.request({ kind: 'takeoverApprove', approvals }, 'repaired'));
+  } catch (e) {
+    if (isHoarfrostError(e) && e.code === 'SessionUnknown') {
+      await epochs.forget();
+      await db.write([{ store: 'move', key: 'move', value: null }]);
     }
+    throw e;
   }
-  ensure(record !== undefined, 'Pending', { detail: 'record' });
   await epochs.append(record, env.now());
   await wallet.moveTo(row.cosigner);
 }

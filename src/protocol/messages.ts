@@ -154,7 +154,7 @@ export const request = union({
     opens: list(partyMessage, 2),
     sums: list(partyMessage, 2),
   }),
-  /** Device's and recovery's certificates, on this connection or a later one. */
+  /** Device's and recovery's certificates, on this connection or a later one. The same again is answered the same. */
   takeoverApprove: struct({ approvals: list(partyMessage, 2) }),
   /** To the cosigner that is left: the complete record that puts another in its place. It destroys its share. */
   handOver: struct({ record: recordBytes }),

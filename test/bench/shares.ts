@@ -5,9 +5,12 @@
  * `--json` prints one flat object last: `<what>.ms` is the median, `<what>.p90Ms` what nine of ten stay below.
  */
 import { parseArgs } from 'node:util';
-import { removeFolder, startCosigner, testFolder } from '../support/cosigner.ts';
+import { DELAY_MS } from '../../src/protocol/terms.ts';
+import { newWords } from '../../src/recovery/words.ts';
+import { type Running, removeFolder, startCosigner, testFolder } from '../support/cosigner.ts';
 import { newProfile, Worker } from '../support/deviceHost.ts';
 import { linkOf, onboard } from '../support/onboard.ts';
+import { askForKit, askToReturn, MovedClock, replaceKit, takePlace } from '../support/returning.ts';
 import { unlock } from './unlock.ts';
 
 const { values } = parseArgs({
@@ -47,7 +50,66 @@ const refresh: Measure = async (count) => {
   }
 };
 
-const MEASURES: Record<string, Measure> = { unlock, refresh };
+/** A cosigner whose clock is moved over the delays, which are not counted, and a fresh wallet for each run. */
+const afterDelay =
+  (
+    prepare: (worker: Worker, at: { running: Running; words: string[] }) => Promise<Worker>,
+    work: (worker: Worker, words: string[]) => Promise<void>,
+  ): Measure =>
+  async (count) => {
+    const folder = testFolder();
+    const clock = new MovedClock(Date.now());
+    const running = await startCosigner({ folder, clock });
+    try {
+      const times: number[] = [];
+      for (let i = 0; i < count; i++) {
+        const words = newWords();
+        const worker = await prepare(await onboarded(running, clock.time, words), { running, words });
+        await clock.pass(running, DELAY_MS.usual);
+        times.push(await timed(() => work(worker, words)));
+        worker.kill();
+      }
+      return times;
+    } finally {
+      await running.stop();
+      removeFolder(folder);
+    }
+  };
+
+async function live(now: number): Promise<Worker> {
+  const profile = newProfile();
+  profile.clock.wall = now;
+  return Worker.start(profile);
+}
+
+async function onboarded(running: Running, now: number, words: string[]): Promise<Worker> {
+  const worker = await live(now);
+  await onboard(worker, await linkOf(running), words);
+  return worker;
+}
+
+/** A lost kit's share made anew by device, cosigner and recovery page, from a ripe ceremony to the record at all three. */
+const repair = afterDelay(
+  async (worker, { words }) => {
+    words.splice(0, words.length, ...newWords());
+    await askForKit(worker, words);
+    return worker;
+  },
+  (worker, words) => replaceKit(worker, words),
+);
+
+/** A lost device's: as above, and the password's derivation with it, until the wallet is open in the new one. */
+const comeBack = afterDelay(
+  async (lost, { running, words }) => {
+    lost.kill();
+    const fresh = await live(running.cosigner.clock.now());
+    await askToReturn(fresh, running, words);
+    return fresh;
+  },
+  (fresh, words) => takePlace(fresh, words),
+);
+
+const MEASURES: Record<string, Measure> = { unlock, refresh, repair, comeBack };
 
 const flat: Record<string, number> = {};
 for (const [name, measure] of Object.entries(MEASURES)) {

@@ -85,3 +85,22 @@ export async function takePlace(worker: Worker, words: readonly string[]): Promi
     page.close();
   }
 }
+
+/** New words are made, and the device asks for them. */
+export async function askForKit(worker: Worker, kit: readonly string[]): Promise<void> {
+  const { message } = await worker.call('kitWords', null);
+  await worker.call('kitAsk', { message: await new Page(kit).answer(message) });
+}
+
+/** From a ripe ceremony to the new words in place. */
+export async function replaceKit(worker: Worker, kit: readonly string[]): Promise<void> {
+  const page = new Page(kit);
+  try {
+    let { message }: { message: Uint8Array | null } = await worker.call('kitStart', null);
+    while (message !== null) {
+      ({ message } = await worker.call('kitAnswer', { message: await page.answer(message) }));
+    }
+  } finally {
+    page.close();
+  }
+}
