@@ -90,7 +90,9 @@ await describeReal('the vault and its safety centre', ['bitcoind', 'chromium', '
   test('frozen at one press; lifted by this browser alone only after the wait, which is shown and can be called off', async () => {
     const page = await safety();
     await press(page, 'Freeze…');
-    await press(page, 'Freeze now');
+    // By the keyboard: the question has the focus, and the next stop is its answer.
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Payments are frozen' }).waitFor();
     await press(page, 'Lift it…');
     await press(page, 'Ask to lift it');

@@ -1,5 +1,5 @@
 /** Freezing is instant and this browser's alone; lifting it takes two of the three, or time. Whom the cosigner warns. */
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PortMethods } from '../../device/port.ts';
 import { useCall } from '../device.tsx';
 import { FailureNotice } from '../parts/notice.tsx';
@@ -9,6 +9,9 @@ import { Row } from './row.tsx';
 
 export function FreezeRow({ heard, away }: { heard: Heard; away: boolean }) {
   const [sure, setSure] = useState(false);
+  const question = useRef<HTMLDivElement>(null);
+  // The button that was pressed is gone: the focus goes where its question is, and to no button.
+  useEffect(() => question.current?.focus(), [sure]);
   const read = useCall('rules');
   const set = useCall('setRules');
   const { answer } = heard;
@@ -53,7 +56,7 @@ export function FreezeRow({ heard, away }: { heard: Heard; away: boolean }) {
         {lifting && <span class="badge badge--caution">Lifting is asked for</span>}
       </Row>
       {sure && (
-        <div class="row-notice stack stack--2">
+        <div class="row-notice stack stack--2" tabIndex={-1} ref={question}>
           <p class="small">
             {frozen
               ? `This asks your cosigner to sign again. With this browser alone it waits ${waitOf(answer)}, and the others are told.`
