@@ -20,7 +20,7 @@ import { type Death, Killed, newProfile, Worker } from '../support/deviceHost.ts
 import { PASSWORD } from '../support/onboard.ts';
 import { seededRandom } from '../support/parties.ts';
 import { Cosigners } from './cosigners.ts';
-import { isCrash, KEYGEN, OPERATIONS, recover, type Subject } from './operations.ts';
+import { isCrash, KEYGEN, OPERATIONS, type Operation, recover, type Subject } from './operations.ts';
 import { Watch } from './watch.ts';
 
 const QUICK = 40;
@@ -86,9 +86,9 @@ const fresh = (): Subject => ({
 
 /** Both run until the operation is over, or dead. */
 async function interrupted(roll: (n: number) => number, subject: Subject): Promise<void> {
-  const pool = operations.flatMap((operation) => Array(operation.weight).fill(operation));
-  const operation: (typeof OPERATIONS)[number] =
-    subject.certificate === null ? KEYGEN : pool.filter((each) => each !== KEYGEN)[roll(pool.length - 1)]!;
+  const later = operations.filter((each) => each !== KEYGEN);
+  const pool = later.flatMap((operation) => Array<Operation>(operation.weight).fill(operation));
+  const operation = subject.certificate === null ? KEYGEN : pool[roll(pool.length)]!;
   counts.set(operation.name, (counts.get(operation.name) ?? 0) + 1);
   const { reach } = operation;
   const victim = roll(10);
@@ -139,7 +139,7 @@ async function interrupted(roll: (n: number) => number, subject: Subject): Promi
 async function iterate(iteration: number): Promise<void> {
   const roll = dice(iteration);
   watch.now = String(iteration);
-  const begin = subjects.length < SUBJECTS || roll(10) === 0 || operations.every((each) => each === KEYGEN);
+  const begin = subjects.length === 0 || roll(12) === 0 || operations.every((each) => each === KEYGEN);
   const subject = begin ? fresh() : subjects[roll(subjects.length)]!;
   await interrupted(roll, subject);
   if (!cosigners.alive) await cosigners.revive();

@@ -26,7 +26,7 @@ export interface Subject {
   used: number;
 }
 
-interface Operation {
+export interface Operation {
   readonly name: string;
   /** Out of all weights. */
   readonly weight: number;
