@@ -14,6 +14,7 @@ import { COINS_MAX, GAP_OWN_OUTPUT, HISTORY_MAX } from '../protocol/limits.ts';
 import type { Network } from '../protocol/networks.ts';
 import { type BitcoindRpc, createRpc, type RpcCall, RpcFailure } from './bitcoindRpc.ts';
 import { boundRates, TARGETS } from './feeRates.ts';
+import { untilStill } from './gapScan.ts';
 import { isCoinbase, type Movement, movementOf, newestFirst } from './history.ts';
 import * as json from './json.ts';
 import { checkPackage } from './package.ts';
@@ -41,7 +42,6 @@ const RPC_VERIFY_ALREADY_IN_UTXO_SET = -27;
 const RPC_DESERIALIZATION_ERROR = -22;
 
 const ENTRIES_MAX = 2 * HISTORY_MAX;
-const ATTEMPTS = 4;
 const ADDRESS_PAGE = 1000;
 const BATCH = 100;
 /** Accounts whose addresses and transactions are remembered. */
@@ -294,11 +294,7 @@ export function createBitcoind(options: BitcoindOptions): ChainSource {
   return {
     async scan(account, bornAt = 0) {
       return withWallet(account, bornAt, async (opened) => {
-        for (let i = 0; i < ATTEMPTS; i++) {
-          const seen = await look(opened);
-          if (seen !== null) return seen;
-        }
-        throw new HoarfrostError('ChainUnavailable', { detail: 'the chain moves', retryAfterMs: 1000 });
+        return untilStill(() => look(opened));
       });
     },
 

@@ -36,7 +36,7 @@ import {
 } from './electrumAnswers.ts';
 import { createElectrumRpc, ElectrumFailure } from './electrumRpc.ts';
 import { boundRates, TARGETS } from './feeRates.ts';
-import { perAccount, scanBranch } from './gapScan.ts';
+import { perAccount, scanBranch, untilStill } from './gapScan.ts';
 import { isCoinbase, movementOf, newestFirst } from './history.ts';
 import * as json from './json.ts';
 import type { Dial } from './lines.ts';
@@ -62,7 +62,6 @@ const SUBSCRIPTIONS_MAX = 20_000;
 const TRANSACTIONS_MAX = 10_000;
 const BLOCKS_KEPT = 20_000;
 const CONCURRENCY = 16;
-const ATTEMPTS = 3;
 
 // Error codes of servers (ElectrumX and those after it)
 const BAD_REQUEST = 1;
@@ -291,11 +290,7 @@ export function createElectrum(options: ElectrumOptions): ChainSource {
       const remembered = known(account);
       const end = performance.now() + 6 * deadlineMs;
       const check = () => ensure(performance.now() < end, 'ChainUnavailable', { detail: 'deadline' });
-      for (let i = 0; i < ATTEMPTS; i++) {
-        const seen = await scanOnce(account, remembered, check);
-        if (seen !== null) return seen;
-      }
-      throw new HoarfrostError('ChainUnavailable', { detail: 'the chain moves', retryAfterMs: 1000 });
+      return untilStill(() => scanOnce(account, remembered, check));
     },
 
     async fees() {

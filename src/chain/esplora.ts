@@ -18,7 +18,7 @@ import { COINS_MAX } from '../protocol/limits.ts';
 import type { Network } from '../protocol/networks.ts';
 import { type EsploraTx, readStats, readTx, readUtxo, type Utxo } from './esploraAnswers.ts';
 import { boundRates, TARGETS } from './feeRates.ts';
-import { perAccount, scanBranch } from './gapScan.ts';
+import { perAccount, scanBranch, untilStill } from './gapScan.ts';
 import { isCoinbase, movementOf, newestFirst } from './history.ts';
 import { baseUrl, type HttpAnswer, request } from './http.ts';
 import * as json from './json.ts';
@@ -45,7 +45,6 @@ const UTXOS_MAX = 2000;
 const ACCOUNTS_KEPT = 16;
 /** Below this many confirmations a transaction is read anew with each block: it may have moved in a reorg. */
 const SETTLED = 6;
-const ATTEMPTS = 3;
 /** Relay floor of nodes behind an Esplora, which does not tell: 1 sat/vB. */
 const RELAY_FLOOR = 1000;
 
@@ -165,6 +164,10 @@ export function createEsplora(options: EsploraOptions): ChainSource {
     if ((await tipHash(signal)) !== tip.hash) return null;
 
     const history = [...seen.values()].map((tx) => entryOf(tx, seen, paths, remembered));
+    // What is in a block or gone is forgotten.
+    remembered.firstSeen = new Map(
+      history.flatMap(({ txid, height, time }) => (height === 0 ? [[txid, time]] : [])),
+    );
     return {
       height: tip.height,
       tip: tip.hash,
@@ -218,11 +221,7 @@ export function createEsplora(options: EsploraOptions): ChainSource {
       await rightNetwork();
       const remembered = known(account);
       const signal = AbortSignal.any([closed.signal, AbortSignal.timeout(6 * deadlineMs)]);
-      for (let i = 0; i < ATTEMPTS; i++) {
-        const seen = await scanOnce(account, remembered, signal);
-        if (seen !== null) return seen;
-      }
-      throw new HoarfrostError('ChainUnavailable', { detail: 'the chain moves', retryAfterMs: 1000 });
+      return untilStill(() => scanOnce(account, remembered, signal));
     },
 
     async fees() {

@@ -12,6 +12,7 @@ import { GAP_SCAN } from '../protocol/limits.ts';
 
 /** Addresses of one branch that a scan looks at: no server decides how many. */
 const ADDRESSES_MAX = 3000;
+const ATTEMPTS = 3;
 
 /**
  * Looks at addresses until GAP_SCAN in a row are unused, `atOnce` at a time. `visit` gives null for one that nobody has paid
@@ -39,6 +40,15 @@ export async function scanBranch<Facts>(
     index += count;
   }
   return next;
+}
+
+/** Looks again while the chain moves under the look, which then gives null. `ChainUnavailable` if it does not stand still. */
+export async function untilStill<T>(look: () => Promise<T | null>): Promise<T> {
+  for (let i = 0; i < ATTEMPTS; i++) {
+    const seen = await look();
+    if (seen !== null) return seen;
+  }
+  throw new HoarfrostError('ChainUnavailable', { detail: 'the chain moves', retryAfterMs: 1000 });
 }
 
 /** What is remembered of each of the last `most` accounts. */
