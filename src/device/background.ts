@@ -12,7 +12,7 @@ import type { Environment, SessionStore, Socket } from './environment.ts';
 import { openGenerations, sessionOf } from './generations.ts';
 import type { Succession } from './handlers/subject.ts';
 import type { Generation } from './port.ts';
-import { PortServer } from './portServer.ts';
+import { connectPort, PortServer } from './portServer.ts';
 
 const AUTO_LOCK_ALARM = 'auto-lock';
 /** An idle worker dies at 30 s; a call of the extension's API counts as work. */
@@ -161,7 +161,8 @@ class Homes {
 export function startBackground(): void {
   const homes = new Homes();
   browser.runtime.onConnect.addListener((port) => {
-    if (!homes.all.some(({ server }) => server.connect(port))) port.disconnect();
+    const servers = homes.all.map(({ server }) => server);
+    connectPort(servers, port);
   });
   browser.alarms.onAlarm.addListener(({ name }) => {
     for (const home of homes.all) if (home.alarm === name) void home.checkAutoLock();

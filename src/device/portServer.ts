@@ -17,6 +17,11 @@ export function isOwnPage(sender: Runtime.MessageSender | undefined, self: Self)
   return sender?.id === self.id && sender.url?.startsWith(self.origin) === true;
 }
 
+/** To the wallet that the port names; one that names none is closed. */
+export function connectPort(servers: readonly PortServer[], port: Runtime.Port): void {
+  if (!servers.some((server) => server.connect(port))) port.disconnect();
+}
+
 export class PortServer {
   readonly #self: Self;
   readonly #name: string;

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { Device } from '../../src/device/device.ts';
 import { PORT_NAMES } from '../../src/device/port.ts';
-import { isOwnPage, PortServer } from '../../src/device/portServer.ts';
+import { connectPort, isOwnPage, PortServer } from '../../src/device/portServer.ts';
 import { decodePortReply, encodePort } from '../../src/protocol/portCodec.ts';
 import { databaseOf, newProfile, Worker } from '../support/deviceHost.ts';
 
@@ -41,7 +41,7 @@ async function serverFor(): Promise<{ connect: (port: FakePort) => FakePort; ser
   return {
     server,
     connect: (port) => {
-      server.connect(port as never);
+      connectPort([server], port as never);
       return port;
     },
   };
@@ -81,6 +81,20 @@ describe('the port', () => {
     const misnamed = new FakePort();
     misnamed.name = 'other';
     expect(connect(misnamed).disconnected).toBe(true);
+  });
+
+  test('a port goes to the wallet that it names, and to no other', async () => {
+    const worker = await Worker.start(newProfile());
+    const device = async () => worker.device;
+    const [current, next] = [new PortServer(self, 'current', device), new PortServer(self, 'next', device)];
+    const port = new FakePort();
+    port.name = PORT_NAMES.next;
+    connectPort([current, next], port as never);
+    expect(port.disconnected).toBe(false);
+    current.push({ kind: 'state', state: await worker.device.state() });
+    expect(port.replies).toEqual([]);
+    next.push({ kind: 'state', state: await worker.device.state() });
+    expect(port.replies).toHaveLength(1);
   });
 
   test.each([
