@@ -5,8 +5,9 @@ import { Connection } from '../../src/device/connection.ts';
 import type { ReceiptView } from '../../src/device/port.ts';
 import { Vault } from '../../src/device/vault.ts';
 import { verifyCertificate } from '../../src/frost/keygen.ts';
-import { decode } from '../../src/protocol/codec.ts';
-import type { Receipt } from '../../src/protocol/messages.ts';
+import { receiptHash } from '../../src/frost/proofs.ts';
+import { decode, encode } from '../../src/protocol/codec.ts';
+import { type Receipt, receiptBody } from '../../src/protocol/messages.ts';
 import { offlineBundle } from '../../src/protocol/offline.ts';
 import { encodePort } from '../../src/protocol/portCodec.ts';
 import { type Running, removeFolder, startCosigner, testFolder } from '../support/cosigner.ts';
@@ -96,6 +97,23 @@ describe('receipts', () => {
   ])('a row in which %s is called broken', async (_name, change) => {
     await tighten(900_000n, 800_000n, 700_000n);
     tell(change);
+    expect(await worker.call('receipts', null)).toMatchObject({ broken: true, items: [] });
+  });
+
+  test('another row of the same length, signed anew, is called broken', async () => {
+    await tighten(900_000n, 800_000n);
+    await worker.call('receipts', null);
+    const { identity, signer } = running.cosigner;
+    tell((receipts) => {
+      let previous: Uint8Array<ArrayBuffer> = new Uint8Array(32);
+      return receipts.map((receipt) => {
+        const told = decode(receiptBody, receipt.body);
+        const body = encode(receiptBody, { ...told, previous, at: told.at + 1 });
+        previous = receiptHash(body);
+        const signature = signer.schnorrSign(identity.host, previous, new Uint8Array(32));
+        return { body, signature: Uint8Array.from(signature) };
+      });
+    });
     expect(await worker.call('receipts', null)).toMatchObject({ broken: true, items: [] });
   });
 
