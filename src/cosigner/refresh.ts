@@ -149,8 +149,9 @@ export class Refresh {
       await takeKey(tx, name);
       await tx.beginEpoch(next.number, sealed);
       await tx.putRecord('epoch', recordKey(now), record);
-      await forgetVoids(tx);
+      // First: a void session is looked for among those that are then forgotten.
       await keepOutcome(tx, pending.session, own);
+      await forgetVoids(tx);
     });
   }
 
