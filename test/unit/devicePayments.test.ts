@@ -145,11 +145,11 @@ describe('a malicious cosigner', () => {
   };
   type Signed = Extract<Answer, { kind: 'signed' }>;
 
-  async function paid(change: (answer: Signed) => Answer) {
+  async function paid(change: (answer: Signed) => Answer, amount = 100_000n) {
     const { signer, calls } = await countingSigner();
     const worker = await Worker.start(profile, { signer });
     onWire((answer) => (answer.kind === 'signed' ? change(answer) : answer));
-    const { request } = await draft(worker);
+    const { request } = await draft(worker, amount);
     await worker.call('press', { request });
     const progress = await settled(worker, request);
     const state = await worker.call('state', null);
@@ -175,10 +175,18 @@ describe('a malicious cosigner', () => {
     worker.kill();
   });
 
-  test('attack-21: BadShare for an invalid share; our own is never made', async () => {
+  test('attack-21: BadShare for an invalid share among several; our own are never made', async () => {
+    const spoil = (a: Signed) => ({ ...a, shares: [a.shares[0]!, flip(a.shares[1]!, 31)] });
+    const { progress, calls } = await paid(spoil, 700_000n);
+    expect(progress).toMatchObject({ state: 'failed', error: 'BadShare', txid: null });
+    expect(calls).toEqual(['verifyShare', 'verifyShare']);
+    expect(running.chain.sent).toHaveLength(0);
+  });
+
+  test('attack-21: BadShare for the only share, which the signer checks before it makes our own', async () => {
     const { progress, calls } = await paid((a) => ({ ...a, shares: [flip(a.shares[0]!, 31)] }));
     expect(progress).toMatchObject({ state: 'failed', error: 'BadShare', txid: null });
-    expect(calls).toEqual(['verifyShare']);
+    expect(calls).toEqual(['finish']);
     expect(running.chain.sent).toHaveLength(0);
   });
 
