@@ -22,7 +22,7 @@ export interface KdfParameters extends KdfCost {
 /** Nothing weaker is ever read or written. */
 export const KDF_FLOOR: KdfCost = { version: 1, memory: 64 * 1024, passes: 3, lanes: 1 };
 /** What new passwords get, and old ones at their next unlock. Only ever rises. */
-export const KDF_CURRENT: KdfCost = KDF_FLOOR;
+export const KDF_CURRENT: KdfCost = { ...KDF_FLOOR };
 /** A stored record may not make the browser run out of memory or time. */
 const KDF_CEILING = { memory: 1024 * 1024, passes: 16, lanes: 4 } as const;
 
