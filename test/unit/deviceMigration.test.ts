@@ -1,4 +1,7 @@
-/** A profile of an older version opens. `data/` holds each as its own version wrote it. */
+/**
+ * A profile of an older version opens. `data/` holds the rows of each as its own version wrote them, as the port's text; the
+ * certificate in them is of the present format, which nobody has needed to change since a release.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { IDBFactory } from 'fake-indexeddb';
@@ -15,7 +18,7 @@ import { databaseOf, MortalDatabase, newProfile, type Profile, Worker } from '..
 import { PASSWORD } from '../support/onboard.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name });
-const text = readFileSync(join(import.meta.dirname, 'data/database1.json'), 'utf8').trim();
+const text = readFileSync(join(import.meta.dirname, 'data/database1.txt'), 'utf8').trim();
 const rows = decodePort(text) as Record<string, unknown[]>;
 /** All of version 1's stores with one row have their own name for its key. */
 const ONE_ROW = ['vault', 'pending', 'wallet', 'settings'];

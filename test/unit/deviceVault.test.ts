@@ -93,7 +93,8 @@ test('audit-10: the rows hold no secret in the clear', async () => {
   const stored = [...Object.values(record), ...Object.values(record.lock), row.sealed].filter(
     (v) => v instanceof Uint8Array,
   );
-  const holds = (secret: Uint8Array) => stored.some((bytes) => Buffer.from(bytes).includes(Buffer.from(secret)));
+  const holds = (secret: Uint8Array) =>
+    stored.some((bytes) => Buffer.from(bytes).includes(Buffer.from(secret)));
   expect(holds(channel.publicKey)).toBe(true); // the search finds what is there
   for (const secret of [share().expose(), host().expose(), pkcs8.slice(-32)])
     expect(holds(secret)).toBe(false);
