@@ -1,6 +1,6 @@
 /**
  * A profile of an older version opens. `data/` holds the rows of each as its own version wrote them, as the port's text; the
- * certificate in them is of the present format, which nobody has needed to change since a release.
+ * certificate in them is of the present format, since its older ones were never released.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
