@@ -214,18 +214,12 @@ function ensureSensible(
   { epoch }: Wallet,
   purpose: CeremonyPurpose,
 ): void {
-  switch (purpose.kind) {
-    case 'loosenPolicy': {
-      const next = decodePolicy(purpose.document);
-      ensure(next.version === policy.version + 1, 'WrongVersion', { detail: 'policy' });
-      ensure(compare(policy, next) !== 'tighter', 'BadEncoding', { detail: 'policy allows no more' });
-      ensure(contacts.serves(next.contact), 'ContactUnavailable');
-      return;
-    }
-    case 'changeHostKey':
-      ensure(purpose.party >= 1 && purpose.party <= 3, 'BadIdentifier');
-      break;
-    default:
+  if (purpose.kind === 'loosenPolicy') {
+    const next = decodePolicy(purpose.document);
+    ensure(next.version === policy.version + 1, 'WrongVersion', { detail: 'policy' });
+    ensure(compare(policy, next) !== 'tighter', 'BadEncoding', { detail: 'policy allows no more' });
+    ensure(contacts.serves(next.contact), 'ContactUnavailable');
+    return;
   }
   const known = epoch.hostKeys.some((key) => String(key) === String(purpose.hostKey));
   ensure(!known, 'BadIdentifier', { detail: 'host key not new' });

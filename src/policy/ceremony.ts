@@ -41,9 +41,7 @@ export interface Ceremony {
 export const OPENERS: Record<CeremonyPurpose['kind'], readonly Authenticator[]> = {
   replaceDevice: ['words'],
   replaceKit: ['device'],
-  moveCosigner: ['device', 'words'],
   loosenPolicy: ['device'],
-  changeHostKey: ['device', 'words'],
 };
 
 /** `Unauthorised` for one who may not begin this. `delay` in milliseconds. */

@@ -2,7 +2,7 @@
  * What is said about ceremonies (DESIGN section 5). An act is signed as a whole: by the words, offline, for whoever carries it to
  * the cosigner; or by share 1, for one connection. The tags are positions and so append-only.
  */
-import { blob, bytes, list, oneOf, option, struct, type TypeOf, time, u8, u64, union } from './codec.ts';
+import { blob, bytes, list, oneOf, option, struct, type TypeOf, time, u64, union } from './codec.ts';
 import { POLICY_MAX } from './limits.ts';
 import { NETWORKS } from './networks.ts';
 
@@ -17,10 +17,8 @@ export const authenticator = oneOf(...AUTHENTICATORS);
 export const ceremonyPurpose = union({
   replaceDevice: struct({ hostKey: hash, noiseKey: hash }),
   replaceKit: struct({ hostKey: hash, encryptionKey: hash }),
-  moveCosigner: struct({ hostKey: hash, noiseKey: hash }),
   /** The whole next version, as policy/document encodes it. */
   loosenPolicy: struct({ document: blob(POLICY_MAX) }),
-  changeHostKey: struct({ party: u8, hostKey: hash }),
 });
 export type CeremonyPurpose = TypeOf<typeof ceremonyPurpose>;
 

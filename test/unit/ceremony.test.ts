@@ -33,9 +33,7 @@ const DELAY = 7 * DAY;
 const purposes: CeremonyPurpose[] = [
   { kind: 'replaceDevice', hostKey: bytes(1), noiseKey: bytes(2) },
   { kind: 'replaceKit', hostKey: bytes(3), encryptionKey: bytes(4) },
-  { kind: 'moveCosigner', hostKey: bytes(5), noiseKey: bytes(6) },
   { kind: 'loosenPolicy', document: bytes(7, 100) },
-  { kind: 'changeHostKey', party: 2, hostKey: bytes(8) },
 ];
 const [replaceDevice, replaceKit] = purposes as [CeremonyPurpose, CeremonyPurpose];
 

@@ -9,9 +9,7 @@ const HOUR_MS = 3_600_000;
 const ASKED: Record<CeremonyPurpose['kind'], string> = {
   replaceDevice: 'to let another browser take the place of the one that holds this wallet',
   replaceKit: 'to replace the recovery words by new ones',
-  moveCosigner: 'to move this wallet to another cosigner',
   loosenPolicy: 'to allow this wallet more than its rules allow now',
-  changeHostKey: 'to change a key that one of the wallet’s three parts is known by',
 };
 const ASKER: Record<CeremonyView['openedBy'], string> = {
   device: 'The browser that holds this wallet',

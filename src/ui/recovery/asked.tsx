@@ -91,8 +91,6 @@ export function AskedCard({ asked }: { asked: Asked }) {
   }
 }
 
-const PARTIES = ['device', 'cosigner', 'recovery words'];
-
 /** What it opens, whose keys it names. */
 function Act({ act }: Pick<AskedOf<'act'>, 'act'>) {
   if (act.kind === 'freeze') {
@@ -121,13 +119,11 @@ function Act({ act }: Pick<AskedOf<'act'>, 'act'>) {
   }
   const { purpose, network } = act;
   const newcomer =
-    purpose.kind === 'replaceDevice' || purpose.kind === 'moveCosigner'
-      ? { name: purpose.kind === 'replaceDevice' ? 'device' : 'cosigner', hostKey: purpose.hostKey }
+    purpose.kind === 'replaceDevice'
+      ? { name: 'device', hostKey: purpose.hostKey }
       : purpose.kind === 'replaceKit'
         ? { name: 'recovery words', hostKey: purpose.hostKey }
-        : purpose.kind === 'changeHostKey'
-          ? { name: PARTIES[purpose.party - 1] ?? 'party', hostKey: purpose.hostKey }
-          : null;
+        : null;
   if (newcomer === null) {
     return (
       <Notice tone="caution" icon="alert">

@@ -44,16 +44,12 @@ function useMinutes(): number {
 const TITLES: Record<CeremonyInfo['purpose'], string> = {
   replaceDevice: 'This device is being replaced',
   replaceKit: 'New recovery words are being made',
-  moveCosigner: 'The wallet is moving to another cosigner',
   loosenPolicy: 'Looser rules are asked for',
-  changeHostKey: 'The key of one of the three is being changed',
 };
 const EFFECTS: Record<CeremonyInfo['purpose'], string> = {
   replaceDevice: 'this browser’s share stops working',
   replaceKit: 'the words on your paper stop working',
-  moveCosigner: 'another cosigner takes this one’s place',
   loosenPolicy: 'your cosigner may sign more than now',
-  changeHostKey: 'one of the three is known by another key',
 };
 const NAMES = { device: 'this browser', words: 'your recovery words', contact: 'your contact' } as const;
 
