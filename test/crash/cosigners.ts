@@ -53,6 +53,7 @@ class Process {
 export class Cosigners {
   readonly #folder: string;
   #port = 0;
+  #later = 0;
   #now: Process;
   #spare: Process;
   #reviving: Promise<void> | undefined;
@@ -94,6 +95,12 @@ export class Cosigners {
     await this.#now.ask({ order: 'tidy' });
   }
 
+  /** Whole hours of time for whoever waits, this cosigner and all after it. */
+  async pass(ms: number): Promise<void> {
+    this.#later += ms;
+    await this.#now.ask({ order: 'pass', later: this.#later });
+  }
+
   /** kill -9, wherever it is. */
   kill(): void {
     this.#now.kill();
@@ -122,7 +129,12 @@ export class Cosigners {
   }
 
   async #start(): Promise<void> {
-    const answer = await this.#now.ask({ order: 'start', folder: this.#folder, port: this.#port, later: 0 });
+    const answer = await this.#now.ask({
+      order: 'start',
+      folder: this.#folder,
+      port: this.#port,
+      later: this.#later,
+    });
     if (answer.report !== 'started') throw new Error(answer.report);
     this.#port = answer.port;
   }

@@ -15,12 +15,21 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openSqlite } from '../../src/cosigner/stores/sqlite.ts';
 import { load } from '../../src/crypto/load.ts';
+import { newWords } from '../../src/recovery/words.ts';
 import { removeFolder, testFolder, testTls, within } from '../support/cosigner.ts';
 import { type Death, Killed, newProfile, Worker } from '../support/deviceHost.ts';
 import { PASSWORD } from '../support/onboard.ts';
 import { seededRandom } from '../support/parties.ts';
 import { Cosigners } from './cosigners.ts';
-import { isCrash, KEYGEN, OPERATIONS, type Operation, recover, type Subject } from './operations.ts';
+import {
+  isCrash,
+  KEYGEN,
+  OPERATIONS,
+  type Operation,
+  recover,
+  type Subject,
+  type World,
+} from './operations.ts';
 import { Watch } from './watch.ts';
 
 const QUICK = 40;
@@ -73,7 +82,7 @@ process.on('unhandledRejection', (e) => {
   if (!(e instanceof Killed)) watch.found(`unhandled: ${(e as Error).stack}`);
 });
 
-const link = () => cosigners.link();
+const world: World = { link: () => cosigners.link(), pass: (ms) => cosigners.pass(ms) };
 const tidy = () => cosigners.tidy();
 const fresh = (): Subject => ({
   profile: { ...newProfile() },
@@ -81,6 +90,9 @@ const fresh = (): Subject => ({
   address: null,
   pressed: new Set(),
   passwords: [PASSWORD],
+  words: newWords(),
+  kit: null,
+  returning: null,
   used: 0,
 });
 
@@ -90,6 +102,7 @@ async function interrupted(roll: (n: number) => number, subject: Subject): Promi
   const pool = later.flatMap((operation) => Array<Operation>(operation.weight).fill(operation));
   const operation = subject.certificate === null ? KEYGEN : pool[roll(pool.length)]!;
   counts.set(operation.name, (counts.get(operation.name) ?? 0) + 1);
+  operation.begin?.(subject, roll);
   const { reach } = operation;
   const victim = roll(10);
   const [cosignerDies, workerDies] = [victim < 5 || victim === 9, victim >= 5];
@@ -112,7 +125,7 @@ async function interrupted(roll: (n: number) => number, subject: Subject): Promi
   const run = async () => {
     const worker = await Worker.start(subject.profile, death === null ? {} : { death });
     try {
-      const over = operation.run(worker, subject, link);
+      const over = operation.run(worker, subject, world);
       over.catch(() => {});
       // Without its cosigner it would try again and again; half of the time it dies of that.
       const alone = cosigners.gone.then(async () => {
@@ -149,7 +162,7 @@ async function iterate(iteration: number): Promise<void> {
   if (roll(20) === 0) subject.profile.session.clear();
   const worker = await Worker.start(subject.profile);
   try {
-    const parts = { watch, store, signer, link, tidy };
+    const parts = { watch, store, signer, world, tidy };
     const lives = await within('recovery', recover(parts, worker, subject), 30_000);
     if (lives && begin) subjects.push(subject);
   } catch (e) {

@@ -12,18 +12,32 @@ import { PAYEE } from '../support/cosigner.ts';
 import { databaseOf, Killed, type Profile, type Worker } from '../support/deviceHost.ts';
 import { onboard, PASSWORD } from '../support/onboard.ts';
 import { Dead } from './cosigners.ts';
+import { endKit, endReturn, type Kit, REPAIRS, type Return } from './repairs.ts';
 import type { Watch } from './watch.ts';
 
 /** A profile and what is known of its wallet from outside; `certificate` is null until a keygen has answered. */
 export interface Subject {
-  readonly profile: Profile;
+  /** A lost browser is left for another one. */
+  profile: Profile;
   certificate: Uint8Array<ArrayBuffer> | null;
   address: string | null;
   /** Requests whose press was answered and whose end was not seen. */
   readonly pressed: Set<string>;
   /** One of them opens the vault, and after a recovery it is known which. */
   passwords: string[];
+  /** Of the kit in use. */
+  words: readonly string[];
+  /** Under way, or over and not looked at yet. */
+  kit: Kit | null;
+  returning: Return | null;
   used: number;
+}
+
+/** What a user has but the device: the cosigner's link, and time. */
+export interface World {
+  link(): Promise<string>;
+  /** Milliseconds, whole hours. */
+  pass(ms: number): Promise<void>;
 }
 
 export interface Operation {
@@ -32,7 +46,9 @@ export interface Operation {
   readonly weight: number;
   /** Boundaries of the cosigner's work, device writes and device frames that it may have. */
   readonly reach: { boundary: number; write: number; frame: number };
-  run(worker: Worker, subject: Subject, link: () => Promise<string>): Promise<void>;
+  /** What happens to the subject before, where nothing dies. */
+  begin?(subject: Subject, roll: (n: number) => number): void;
+  run(worker: Worker, subject: Subject, world: World): Promise<void>;
 }
 
 const payee = addressOf(PAYEE, 'regtest')!;
@@ -42,8 +58,8 @@ export const KEYGEN: Operation = {
   name: 'keygen',
   weight: 1,
   reach: { boundary: 4, write: 4, frame: 14 },
-  async run(worker, subject, link) {
-    subject.certificate = await onboard(worker, await link());
+  async run(worker, subject, { link }) {
+    subject.certificate = await onboard(worker, await link(), [...subject.words]);
   },
 };
 
@@ -80,6 +96,7 @@ export const OPERATIONS: readonly Operation[] = [
       subject.passwords = [next];
     },
   },
+  ...REPAIRS,
 ];
 
 async function paid(worker: Worker, request: string): Promise<string> {
@@ -105,13 +122,14 @@ export async function recover(
     watch: Watch;
     store: Store;
     signer: Signer;
-    link: () => Promise<string>;
+    world: World;
     tidy: () => Promise<void>;
   },
   worker: Worker,
   subject: Subject,
 ): Promise<boolean> {
-  const { watch, store, signer } = parts;
+  const { watch, store, signer, world } = parts;
+  await endReturn(worker, subject, world, watch);
   let state = await worker.call('state', null);
   if (state.phase === 'locked' || subject.passwords.length > 1) {
     await onePassword(worker, subject, watch);
@@ -130,6 +148,8 @@ export async function recover(
   const { wallet, groupKey } = verifyCertificate(signer, certificate);
 
   await worker.call('refresh', null);
+  if (subject.kit !== null) await settled(worker, watch);
+  await endKit(worker, subject, world, watch);
   const { address } = await worker.call('receiveAddress', null);
   subject.address ??= address;
   if (address !== subject.address) watch.found('another address');

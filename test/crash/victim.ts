@@ -1,10 +1,11 @@
 /**
  * A cosigner process that waits warm until it is needed, and kills itself as by `kill -9` at the n-th boundary after it was
- * told to: before, inside or behind a transaction, around the making and destroying of a key, between nonces and shares.
+ * told to: before, inside or behind a transaction, around the making, use and destroying of a key, between nonces and shares.
  * Spoken to by messages of its parent: see `Order` and `Report`.
  */
 import { hex } from '@scure/base';
 import { parseTransaction, txidOf } from '../../src/bitcoin/transaction.ts';
+import { lookAtAll } from '../../src/cosigner/ceremonies.ts';
 import { systemClock } from '../../src/cosigner/clock.ts';
 import type { Cosigner } from '../../src/cosigner/cosigner.ts';
 import { destroyDoomed } from '../../src/cosigner/epochKeys.ts';
@@ -19,13 +20,16 @@ export type Order =
   /** To die at that boundary from now on; 0 disarms. */
   | { order: 'arm'; boundary: number }
   /** All keys that wait for it are destroyed, reserved ones too: an hour passes for that. */
-  | { order: 'tidy' };
+  | { order: 'tidy' }
+  /** Time goes by until its clock is this far ahead, and it looks at its ceremonies every hour. It does not die of that. */
+  | { order: 'pass'; later: number };
 export type Report =
   | { report: 'warm' }
   | { report: 'started'; port: number }
   | { report: 'link'; uri: string }
   | { report: 'armed' }
-  | { report: 'tidied' };
+  | { report: 'tidied' }
+  | { report: 'passed' };
 
 const COINS = 200;
 const HOUR_MS = 3_600_000;
@@ -72,6 +76,7 @@ function mortal(cosigner: Cosigner): Cosigner {
     keyWrap: {
       ...keyWrap,
       seal: (...args) => around(() => keyWrap.seal(...args)),
+      open: (...args) => around(() => keyWrap.open(...args)),
       destroy: (...args) => around(() => keyWrap.destroy(...args)),
     },
     signer: {
@@ -130,6 +135,14 @@ async function obey(order: Order): Promise<Report> {
       await destroyDoomed(running.cosigner);
       later -= HOUR_MS;
       return { report: 'tidied' };
+    case 'pass': {
+      const armed = left;
+      left = 0;
+      for (; later < order.later; later += HOUR_MS) await lookAtAll(running.cosigner);
+      await lookAtAll(running.cosigner);
+      left = armed;
+      return { report: 'passed' };
+    }
   }
 }
 
