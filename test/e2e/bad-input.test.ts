@@ -85,7 +85,7 @@ await describeReal('bad input on screen', ['bitcoind', 'chromium', 'openssl'], (
       await pairing(world.pairing);
       await connect();
       await page.getByRole('button', { name: 'It matches, continue' }).click();
-      const next = page.getByRole('button', { name: 'Continue' });
+      const next = page.getByRole('button', { name: 'Continue', exact: true });
       const [first, second] = [page.getByLabel('Password', { exact: true }), page.getByLabel('Once more')];
       const invalid = async () => Promise.all([first, second].map((f) => f.getAttribute('aria-invalid')));
       await first.fill('password');
@@ -98,6 +98,8 @@ await describeReal('bad input on screen', ['bitcoind', 'chromium', 'openssl'], (
       expect(await page.getByRole('list', { name: 'Recovery words' }).isVisible()).toBe(false);
       await second.fill(PASSWORD);
       await next.click();
+      await page.getByRole('button', { name: 'Continue to the words' }).click();
+      await page.getByRole('button', { name: /^What I would carry in a pocket/ }).click();
       await page.getByRole('list', { name: 'Recovery words' }).waitFor();
     });
 
