@@ -144,8 +144,9 @@ await describeReal('killed worker', ['bitcoind', 'chromium', 'openssl'], () => {
     }));
     await store.close();
     expect(view.epoch).toBe(number);
-    // The one key that opens, and those of rounds that never ended, which are queued.
-    const keys = (await readdir(join(cosignerFolder, 'epoch-keys'))).filter((name) => name.endsWith('.key'));
+    // Of this wallet: the one key that opens, and those of rounds that never ended, which are queued.
+    const own = hex.encode(record!.wallet);
+    const keys = (await readdir(join(cosignerFolder, 'epoch-keys'))).filter((name) => name.startsWith(own));
     const named = [view.share, ...waiting.map(({ key }) => key)].map((name) => hex.encode(name));
     expect(keys.filter((key) => !named.some((name) => key.includes(name)))).toEqual([]);
     expect(keys.filter((key) => key.includes(hex.encode(view.share)))).toHaveLength(1);
