@@ -81,24 +81,24 @@ export class Cosigners {
   }
 
   async link(): Promise<string> {
-    const answer = await this.#now.ask({ order: 'link' });
+    const answer = await this.#ask({ order: 'link' });
     if (answer.report !== 'link') throw new Error(answer.report);
     return answer.uri;
   }
 
   /** To die at that boundary of its work; 0 disarms. */
   async arm(boundary: number): Promise<void> {
-    await this.#now.ask({ order: 'arm', boundary }).catch(() => {});
+    await this.#ask({ order: 'arm', boundary }).catch(() => {});
   }
 
   async tidy(): Promise<void> {
-    await this.#now.ask({ order: 'tidy' });
+    await this.#ask({ order: 'tidy' });
   }
 
   /** Whole hours of time for whoever waits, this cosigner and all after it. */
   async pass(ms: number): Promise<void> {
     this.#later += ms;
-    await this.#now.ask({ order: 'pass', later: this.#later });
+    await this.#ask({ order: 'pass', later: this.#later });
   }
 
   /** kill -9, wherever it is. */
@@ -126,6 +126,12 @@ export class Cosigners {
     this.#now.kill();
     this.#spare.kill();
     await Promise.all([this.#now.gone, this.#spare.gone]);
+  }
+
+  /** Not of one that is only waking: it has no cosigner yet to do that with. */
+  async #ask(order: Order): Promise<Report> {
+    await this.#reviving;
+    return this.#now.ask(order);
   }
 
   async #start(): Promise<void> {
