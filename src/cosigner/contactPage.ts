@@ -14,7 +14,10 @@ import { askedFor, standing } from './notify/text.ts';
 import type { Bytes } from './store.ts';
 
 const BODY_MAX = 64;
-const SAID = { 'act=approve': 'approve', 'act=contest': 'contest' } as const;
+const SAID = new Map([
+  ['act=approve', 'approve'],
+  ['act=contest', 'contest'],
+] as const) as ReadonlyMap<string, 'approve' | 'contest'>;
 
 const STYLE = `
 :root { color-scheme: light dark; --ground: #f4f6f8; --card: #fff; --ink: #16202a; --soft: #51606f; --line: #d5dce3; --blue: #1b5fa8; --red: #a32d2d; }
@@ -61,7 +64,7 @@ export async function serveContactPage(
       return answer(200, pageOf(await inEqualTime(() => shownToContact(cosigner, link.ceremony, link.code))));
     }
     if (request.method !== 'POST') return answer(405, UNKNOWN);
-    const says = SAID[(await bodyOf(request)) as keyof typeof SAID];
+    const says = SAID.get(await bodyOf(request));
     if (says === undefined) return answer(400, UNKNOWN);
     answer(200, pageOf(await inEqualTime(() => actByContact(cosigner, { ...link, says }))));
   } catch (e) {

@@ -349,8 +349,9 @@ describe('the page of the link', () => {
 
   test('takes two words and nothing else, has no script, and leaves nothing behind', async () => {
     const { id, url } = await told();
-    for (const body of ['act=void', 'act=approve&act=contest', `act=contest${'x'.repeat(500)}`, ''])
-      expect((await ask(url, { method: 'POST', body })).status).toBe(400);
+    const others = ['act=void', 'act=approve&act=contest', `act=contest${'x'.repeat(500)}`, ''];
+    for (const body of [...others, 'constructor', '__proto__', 'toString'])
+      expect([body, (await ask(url, { method: 'POST', body })).status]).toEqual([body, 400]);
     expect((await ask(url, { method: 'DELETE' })).status).toBe(405);
     expect(await statusOf(id)).toMatchObject({ phase: 'waiting' });
     const { headers, text } = await ask(url);
