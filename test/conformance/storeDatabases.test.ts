@@ -6,11 +6,13 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type PostgresServer, startPostgres } from '../../scripts/setup/postgres.ts';
 import type { Store } from '../../src/cosigner/store.ts';
-import { openPostgres, POSTGRES_WORDS } from '../../src/cosigner/stores/postgres.ts';
+import type { Fence } from '../../src/cosigner/stores/fence.ts';
+import { FENCE_MS, openPostgres, POSTGRES_WORDS } from '../../src/cosigner/stores/postgres.ts';
 import { MIGRATIONS, spell } from '../../src/cosigner/stores/schema.ts';
 import { openSqlite, SQLITE_WORDS } from '../../src/cosigner/stores/sqlite.ts';
 import { describeReal } from '../support/real.ts';
@@ -204,6 +206,33 @@ await describeReal('postgres', ['postgres'], () => {
     });
     expect(runs).toBe(2);
     expect(await charged(store)).toBe(5n);
+    await store.close();
+  });
+
+  test('an old primary that others leave in the middle of a transaction is left by it too, before it commits', async () => {
+    let newest = 0;
+    const raised: number[] = [];
+    const fence: Fence = {
+      newest: async () => newest,
+      raise: async (timeline) => void raised.push(timeline),
+    };
+    const name = await fresh();
+    await (await withWallet(server.url(name))).close();
+    const store = await openPostgres(server.url(name), { fence });
+    expect(raised).toEqual([1]);
+    let runs = 0;
+    const late = store.withWallet(bytes(10), async (tx) => {
+      runs++;
+      await tx.charge(5n, NOW);
+      // Another instance takes up the new primary here, and this one has not looked lately.
+      newest = 2;
+      await sleep(FENCE_MS + 100);
+    });
+    await expect(late).rejects.toMatchObject({ code: 'StoreUnavailable', detail: 'an old primary' });
+    expect(runs).toBe(1);
+    newest = 0;
+    await sleep(FENCE_MS + 100);
+    expect(await charged(store)).toBe(0n);
     await store.close();
   });
 

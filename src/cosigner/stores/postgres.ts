@@ -25,7 +25,7 @@ const IDLE_DEADLINE_MS = 10_000;
 const RETRY_MS = 12_000;
 const BACKOFF_MS = { first: 20, most: 500 };
 /** Within this long each instance knows of a newer timeline that another one has taken up. */
-const FENCE_MS = 1000;
+export const FENCE_MS = 1000;
 const PAGE = 500;
 /** Statements with more values than this are not kept prepared: there would be one for every number of inputs. */
 const PREPARED_VALUES = 32;
