@@ -1,13 +1,17 @@
 /**
  * Does the time of a refusal tell what is another's from what never was? Welch's t-test, in the manner of dudect, between ids that
- * nobody has and ids of another wallet, for each request that can name one, at a session over the real store. The lookup without
- * its cover is the control, which must be caught.
+ * nobody has and ids of another wallet, for each request that can name one, at a session over the real store, and for the page of a
+ * contact's link, over TLS. The lookups without their cover are the controls, which must be caught.
  *   npm run test:answers -- [--samples 1500]
  */
+import { readFileSync } from 'node:fs';
+import { Agent, request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { parseArgs } from 'node:util';
+import { shownToContact } from '../../src/cosigner/acts.ts';
 import { fetchCertificate } from '../../src/cosigner/keygen.ts';
+import { contactLink } from '../../src/cosigner/notices.ts';
 import { Session } from '../../src/cosigner/session.ts';
 import { load } from '../../src/crypto/load.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
@@ -32,6 +36,7 @@ import {
   signRequest,
   startCosigner,
   testFolder,
+  testTls,
 } from '../support/cosigner.ts';
 import { compare } from './welch.ts';
 
@@ -54,6 +59,8 @@ const HUGE = { burst: 1e9, perMinute: 1e9 };
 const folder = testFolder();
 const running = await startCosigner({
   folder,
+  // Nobody is told anything here: a contact need only be one that could be.
+  contacts: { smtp: null, webhooks: { hosts: ['contact.example'], any: false } },
   limits: { device: HUGE, strangers: HUGE, decisions: { most: 1e6, inMs: 1 } },
 });
 const { cosigner } = running;
@@ -67,7 +74,10 @@ const words = Secret.own(random());
 const token = await running.token();
 const noise = await generateNoiseKeyPair();
 const there = await Client.connect(addressOf(running), noise);
-const policy = policyOf({ hold: { above: 0n, delay: 3_600_000n } });
+const policy = policyOf({
+  hold: { above: 0n, delay: 3_600_000n },
+  contact: 'https://contact.example/hook',
+});
 const other = { client: there, device: await enrol(there, noise, token, { policy }) };
 const { body } = await attemptOf(other.client, other.device, payment(other.device, { amount: 1000n }));
 const { ticket } = await other.client.ask(await signRequest(other.client, other.device, body), 'deferred');
@@ -140,6 +150,31 @@ const covered: Subject[] = [
     }),
   })),
 ];
+/** The page of a link, as a browser asks for it. */
+const agent = new Agent({ ca: readFileSync((await testTls).caFile), keepAlive: true, maxSockets: LANES });
+const origin = `https://127.0.0.1:${running.listener.port}`;
+const pageOf = (name: string, method: string, body: string): Subject => ({
+  name,
+  leaking: false,
+  prepare(another) {
+    const url = contactLink(origin, either(another, ceremony), random());
+    return () =>
+      new Promise((resolve, reject) => {
+        const sent = httpsRequest(url, { method, agent }, async (response) => {
+          let text = '';
+          for await (const chunk of response) text += chunk;
+          if (response.statusCode === 200) resolve(text);
+          else reject(new Error(`${response.statusCode} ${text}`));
+        });
+        sent.on('error', reject);
+        sent.end(body);
+      });
+  },
+});
+covered.push(
+  pageOf('page of a link, ceremony', 'GET', ''),
+  pageOf('its button, ceremony', 'POST', 'act=contest'),
+);
 const own: Subject[] = [
   subject('cancelHold, ticket', owner, (another) => ({
     kind: 'cancelHold',
@@ -150,14 +185,24 @@ const own: Subject[] = [
     txid: either(another, foreign),
   })),
 ];
-const control: Subject = {
-  name: 'keygenFetch without its cover',
-  leaking: true,
-  prepare(another) {
-    const [hash, request] = [random(), fetching(another)];
-    return () => fetchCertificate(cosigner, hash, request);
+const controls: Subject[] = [
+  {
+    name: 'keygenFetch without its cover',
+    leaking: true,
+    prepare(another) {
+      const [hash, request] = [random(), fetching(another)];
+      return () => fetchCertificate(cosigner, hash, request);
+    },
   },
-};
+  {
+    name: 'page of a link without its cover',
+    leaking: true,
+    prepare(another) {
+      const [id, code] = [either(another, ceremony), random()];
+      return () => shownToContact(cosigner, id, code);
+    },
+  },
+];
 
 /** Milliseconds of each class, in an order that nothing can learn; every refusal must be the same in words. */
 async function examine({ prepare }: Subject, lanes: number): Promise<[Float64Array, Float64Array]> {
@@ -200,13 +245,14 @@ const run = async (each: Subject, lanes: number) => {
   );
 };
 try {
-  await run(control, 1);
+  for (const each of controls) await run(each, 1);
   for (const each of own) await run(each, 1);
   for (const each of covered) await run(each, LANES);
 } finally {
+  agent.destroy();
   for (const { client } of [other, self]) await client.close();
   await running.stop();
   removeFolder(folder);
 }
-console.log(`${1 + own.length + covered.length - failed} passed, ${failed} failed`);
+console.log(`${controls.length + own.length + covered.length - failed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
