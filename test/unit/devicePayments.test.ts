@@ -3,7 +3,8 @@ import { describe, expect, test, vi } from 'vitest';
 import { parseTransaction, txidOf } from '../../src/bitcoin/transaction.ts';
 import { load } from '../../src/crypto/load.ts';
 import type { SignerModule } from '../../src/crypto/signer.ts';
-import { decode } from '../../src/protocol/codec.ts';
+import { receiptHash } from '../../src/frost/proofs.ts';
+import { decode, encode, type TypeOf } from '../../src/protocol/codec.ts';
 import { HoarfrostError } from '../../src/protocol/errors.ts';
 import { type Answer, receiptBody } from '../../src/protocol/messages.ts';
 import { databaseOf, Worker } from '../support/deviceHost.ts';
@@ -221,20 +222,24 @@ describe('a malicious cosigner', () => {
     expect(progress).toMatchObject({ state: 'failed', error: 'MessageMismatch' });
   });
 
-  test('a chain of receipts that was cut is shown, and blocks no payment', async () => {
+  /** Another receipt, which the cosigner did sign. */
+  function rewritten({ receipt }: Signed, change: Partial<TypeOf<typeof receiptBody>>): Signed['receipt'] {
     const { identity, signer } = running.cosigner;
-    const { receiptHash } = await import('../../src/frost/proofs.ts');
-    const { encode } = await import('../../src/protocol/codec.ts');
-    const { progress, state } = await paid((a) => {
-      const body = encode(receiptBody, {
-        ...decode(receiptBody, a.receipt.body),
-        previous: new Uint8Array(32).fill(1),
-      });
-      const signature = Uint8Array.from(
-        signer.schnorrSign(identity.host, receiptHash(body), new Uint8Array(32)),
-      );
-      return { ...a, receipt: { body, signature } };
-    });
+    const body = encode(receiptBody, { ...decode(receiptBody, receipt.body), ...change });
+    const signature = signer.schnorrSign(identity.host, receiptHash(body), new Uint8Array(32));
+    return { body, signature: Uint8Array.from(signature) };
+  }
+
+  test('a receipt that says refused is none for a signature', async () => {
+    const verdict = { kind: 'refuses', rule: 'frozen', over: 0n } as const;
+    const { progress, calls } = await paid((a) => ({ ...a, receipt: rewritten(a, { verdict }) }));
+    expect(progress).toMatchObject({ state: 'failed', error: 'MessageMismatch', txid: null });
+    expect(calls).toEqual([]);
+  });
+
+  test('a chain of receipts that was cut is shown, and blocks no payment', async () => {
+    const previous = new Uint8Array(32).fill(1);
+    const { progress, state } = await paid((a) => ({ ...a, receipt: rewritten(a, { previous }) }));
     expect(progress).toMatchObject({ state: 'broadcast' });
     expect(state).toMatchObject({ wallet: { receiptsBroken: true } });
   });
