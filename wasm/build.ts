@@ -38,7 +38,7 @@ export interface Variant {
   readonly name: string;
   /** File of wasm/assembly that is compiled. */
   readonly entry: string;
-  /** Constants that turn on what the product leaves out: CHECKS, KEEP_SCRATCH, SMALL_CURVE. */
+  /** Constants that turn on what the product leaves out: CHECKS, KEEP_SCRATCH, SMALL_CURVE, EQUAL_FACTORS. */
   readonly define?: readonly string[];
 }
 
