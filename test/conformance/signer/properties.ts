@@ -401,7 +401,40 @@ export function properties(backing: Backing): void {
           package: pkg,
           peer: { id: answering.id, verifyingShare: key.verifyingShares[answering.id - 1]!, signatureShare },
         });
-        expect(signature).toHaveLength(64);
+        expect(signer.schnorrVerify(pkg.expectedKey, pkg.message, signature)).toBe(true);
+      }
+    });
+
+    test('attack-15: a share answers the session it was made in, and no other of the same message', () => {
+      const { key } = runKeygen(signer);
+      const message = new Uint8Array(32).fill(5);
+      const open = Array.from({ length: 4 }, () => committed(signer, key, { message }));
+      const shares = open.map(({ pkg, answering }) =>
+        signer.signShare({
+          id: answering.id,
+          share: secretOf(key.shares[answering.id]),
+          nonces: answering.nonces,
+          package: pkg,
+        }),
+      );
+      for (const [i, { pkg, answering }] of open.entries()) {
+        for (const [k, signatureShare] of shares.entries()) {
+          const verifyingShare = key.verifyingShares[answering.id - 1]!;
+          const check = () =>
+            signer.verifyShare({ id: answering.id, verifyingShare, signatureShare, package: pkg });
+          if (i === k) check();
+          else expect(refusal(check)).toEqual({ code: 'BadShare', culprit: answering.id });
+          // With the other session's commitments beside the own ones, neither: the binding factors are another's.
+          const mixed = [pkg.commitments[0]!, open[k]!.pkg.commitments[1]!];
+          const mixedUp = () =>
+            signer.verifyShare({
+              id: answering.id,
+              verifyingShare,
+              signatureShare,
+              package: { ...pkg, commitments: mixed },
+            });
+          if (i !== k) expect(refusal(mixedUp).code).toBe('BadShare');
+        }
       }
     });
   });
