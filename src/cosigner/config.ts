@@ -255,7 +255,7 @@ function readFlags(args: readonly string[]): { command: Command; flags: Record<s
     throw bad(unknown, 'not understood');
   }
   const [command = 'serve', ...rest] = parsed.positionals;
-  if (rest.length > 0 || !(command in COMMANDS))
+  if (rest.length > 0 || !Object.hasOwn(COMMANDS, command))
     throw bad('command', `one of ${Object.keys(COMMANDS).join(', ')}`);
   return { command: command as Command, flags: parsed.values };
 }
@@ -402,8 +402,8 @@ function chainSetting(values: Values): ChainSetting {
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw wrong;
   if (kind === 'esplora') return { kind, url: url.href.replace(/\/$/, '') };
   const cookieFile = url.searchParams.get('cookie');
-  const user = decodeURIComponent(url.username);
-  const password = decodeURIComponent(url.password);
+  const user = decoded(url.username, wrong);
+  const password = decoded(url.password, wrong);
   if (cookieFile === null && user === '') throw bad('chain', 'bitcoind needs USER:PASSWORD@ or ?cookie=FILE');
   return {
     kind: 'bitcoind',

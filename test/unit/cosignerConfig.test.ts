@@ -92,6 +92,7 @@ describe('audit-09 configuration', () => {
     [['--data', ''], 'data: must be set'],
     [['--colour', 'red'], '--colour: not understood'],
     [['fly'], 'command: one of'],
+    [['constructor'], 'command: one of'],
     [['token', 'twice'], 'command: one of'],
   ])('%j is BadConfiguration and names the setting', (args, message) => {
     expect(() => readConfig(args, {})).toThrow(
@@ -111,6 +112,7 @@ describe('audit-09 configuration', () => {
     [() => chainOf('electrum:tls://x:1?sha256=ab'), 'chain: electrum'],
     [() => chainOf('bitcoind:ftp://x'), 'chain: bitcoind'],
     [() => chainOf('bitcoind:http://127.0.0.1:1'), 'chain: bitcoind needs'],
+    [() => chainOf('bitcoind:http://alice:100%@127.0.0.1:1'), 'chain: bitcoind'],
   ])('what serve needs is checked before it starts (%#)', (read, message) => {
     expect(read).toThrow(
       expect.objectContaining({ code: 'BadConfiguration', message: expect.stringContaining(message) }),
