@@ -1,6 +1,8 @@
 import { hex } from '@scure/base';
 import { describe, expect, test, vi } from 'vitest';
 import { parseTransaction, txidOf } from '../../src/bitcoin/transaction.ts';
+import { load } from '../../src/crypto/load.ts';
+import type { SignerModule } from '../../src/crypto/signer.ts';
 import { decode } from '../../src/protocol/codec.ts';
 import { HoarfrostError } from '../../src/protocol/errors.ts';
 import { receiptBody, signBody } from '../../src/protocol/messages.ts';
@@ -111,6 +113,39 @@ describe('attempts', () => {
   });
 });
 
+test.each([
+  ['refused', 1_200_000n],
+  ['not answered', 100_000n],
+] as const)('a payment that is %s leaves no nonce in the signer', async (what, amount) => {
+  const signer = await load();
+  const open = new Set<object>();
+  let made = 0;
+  const watched: SignerModule = {
+    ...signer,
+    commit(args) {
+      const committed = signer.commit(args);
+      open.add(committed.nonces);
+      made++;
+      return committed;
+    },
+    dropNonces(nonces) {
+      open.delete(nonces);
+      signer.dropNonces(nonces);
+    },
+  };
+  const worker = await Worker.start(profile, { signer: watched });
+  onWire((answer, asked) => {
+    if (what === 'not answered' && asked.kind === 'sign') throw new HoarfrostError('Internal');
+    return answer;
+  });
+  const { request } = await draft(worker, amount);
+  await worker.call('press', { request });
+  expect(await settled(worker, request)).toMatchObject({ state: 'failed' });
+  expect(made).toBeGreaterThan(0);
+  expect(open.size).toBe(0);
+  worker.kill();
+});
+
 describe('attack-14, audit-22: a worker killed at any boundary', () => {
   const deaths: Death[] = [];
   // Drafted, pressed, attempted, receipt followed, signed, broadcast.
@@ -193,6 +228,16 @@ describe('attack-14, audit-22: a worker killed at any boundary', () => {
     await later.call('press', { request });
     expect(await settled(later, request)).toMatchObject({ state: 'broadcast' });
     later.kill();
+  });
+
+  test('pressed later than it is now, by a clock that was set back: a payment asks again instead of going on', async () => {
+    const request = await pressedAndKilled();
+    // Less than would lock the wallet.
+    profile.clock.skew = -3_000;
+    const worker = await Worker.start(profile);
+    expect(await settled(worker, request)).toMatchObject({ state: 'requested' });
+    expect(running.chain.sent).toEqual([]);
+    worker.kill();
   });
 
   test('a locked wallet goes on with what was pressed once it is unlocked', async () => {
