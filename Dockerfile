@@ -6,6 +6,8 @@ RUN npm ci --omit=dev --omit=optional --ignore-scripts
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production HOARFROST_DATA=/data HOARFROST_HOST=0.0.0.0
+# As in docs/hoarfrost-cosigner.service.
+ENV GLIBC_TUNABLES=glibc.malloc.mmap_threshold=65536:glibc.malloc.top_pad=32768
 WORKDIR /opt/hoarfrost
 COPY --from=packages /opt/hoarfrost/node_modules node_modules
 COPY package.json LICENSE ./

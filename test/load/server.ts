@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { parseEnv } from 'node:util';
 import { onPath, run } from '../../scripts/setup/command.ts';
 import { root } from '../../scripts/setup/paths.ts';
 import { removeFolder, testFolder, testTls, within } from '../support/cosigner.ts';
@@ -91,6 +92,9 @@ export async function openHouse(options: {
     'log-level': 'error',
     ...options.settings,
   };
+  // The memory allocator's settings are part of how it is run.
+  const unit = readFileSync(join(root, 'docs/hoarfrost-cosigner.service'), 'utf8');
+  const env = { ...process.env, ...parseEnv(/^Environment=(.*)$/m.exec(unit)![1]!) };
   const flags = Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
   const main = join(root, 'src/cosigner/main.ts');
   const stdout = await run(process.execPath, [main, 'init', ...flags], { cwd: root, deadlineMs: 30_000 });
@@ -99,7 +103,7 @@ export async function openHouse(options: {
   return {
     async start(nodeFlags = []) {
       const [command, ...args] = [...(options.under ?? []), process.execPath, ...nodeFlags, main, ...flags];
-      const child = spawn(command!, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+      const child = spawn(command!, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] });
       const port = await within('the cosigner to listen', listening(child));
       const pid = child.pid!;
       const status = () => readFileSync(`/proc/${pid}/status`, 'utf8');
