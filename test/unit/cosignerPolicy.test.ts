@@ -281,6 +281,8 @@ describe('versions', () => {
     await expect(client.hello()).rejects.toEqual(code('Unauthorised'));
     await row(real);
     await client.hello();
+    await database("UPDATE record SET key = ? WHERE kind = 'policy'", Uint8Array.of(0, 0, 0, 9));
+    await expect(client.hello()).rejects.toEqual(code('WrongVersion'));
     await database("DELETE FROM record WHERE kind = 'policy'");
     await expect(client.hello()).rejects.toEqual(code('WrongVersion'));
     await expect(current()).rejects.toEqual(code('WrongVersion'));

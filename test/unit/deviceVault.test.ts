@@ -161,6 +161,12 @@ describe('a record that was tampered with', () => {
     await expect(vault.share(EPOCH + 1)).rejects.toMatchObject({ code: 'VaultDamaged' });
   });
 
+  test('nor does one that stands, whole, in the place of another epoch', async () => {
+    const vault = await Vault.open({ get: async () => row } as never, record, await open(record));
+    expect((await vault.share(EPOCH)).expose()).toEqual(share().expose());
+    await expect(vault.share(EPOCH + 1)).rejects.toMatchObject({ code: 'VaultDamaged' });
+  });
+
   test('ciphertexts are not interchangeable', async () => {
     const vault = await unlocked(record, [{ epoch: 0, sealed: record.host }]);
     await expect(vault.share(0)).rejects.toMatchObject({ code: 'VaultDamaged' });
