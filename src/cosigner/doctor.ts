@@ -5,6 +5,7 @@ import { access, readdir, stat, statfs } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { getCACertificates } from 'node:tls';
+import { equalVar } from '../crypto/hash.ts';
 import { load } from '../crypto/load.ts';
 import { systemRandom } from '../crypto/random.ts';
 import { isHoarfrostError } from '../protocol/errors.ts';
@@ -12,7 +13,7 @@ import { openChain } from './chain.ts';
 import type { Clock } from './clock.ts';
 import type { ChainSetting, readConfig, ServeConfig } from './config.ts';
 import { identityName, openIdentity } from './identity.ts';
-import { openStore } from './stores/open.ts';
+import { CURRENT, inspectStore } from './stores/inspect.ts';
 
 export interface Finding {
   part: 'settings' | 'tls' | 'keys' | 'store' | 'chain' | 'clock' | 'disk';
@@ -202,24 +203,24 @@ async function checkKeys({ dataFolder, keyFolder }: Config): Promise<Finding[]> 
 }
 
 async function checkStore({ store: setting, dataFolder, keyFolder }: Config): Promise<Finding[]> {
-  if (setting.kind === 'sqlite') {
-    const there = await stat(setting.path).then(
-      () => true,
-      () => false,
-    );
-    if (!there) return [doubtful('store', 'there is no database yet', 'Run init, or serve: both make it.')];
+  const found = await inspectStore(setting, keyFolder);
+  if (found === null)
+    return [doubtful('store', 'there is no database yet', 'Run init, or serve: both make it.')];
+  const { version, owner } = found;
+  if (version > CURRENT) {
+    const todo = 'Run the program that it was made by, or a newer one.';
+    return [bad('store', `of version ${version}, and this program knows ${CURRENT}`, todo)];
   }
-  const store = await openStore(setting, keyFolder);
-  try {
-    await store.check();
-    if (!(await store.bound()))
-      return [doubtful('store', 'nobody’s yet', 'Run init: it takes the database.')];
-    const identity = await openIdentity(dataFolder, false, await load(), systemRandom);
-    await store.bind(identityName(identity), systemRandom(16));
-    return [good('store', `${setting.kind} answers, and is this cosigner’s`)];
-  } finally {
-    await store.close();
+  if (version < CURRENT) {
+    const todo = 'Stop what serves, take a backup with the program that made it, then start this one.';
+    return [doubtful('store', `of version ${version}: serve brings it to ${CURRENT}`, todo)];
   }
+  if (owner === null)
+    return [doubtful('store', 'nobody’s yet', 'Run init, or serve: both take the database.')];
+  const identity = await openIdentity(dataFolder, false, await load(), systemRandom);
+  if (!equalVar(owner, identityName(identity)))
+    return [bad('store', 'another cosigner’s', '--data and --store do not belong together.')];
+  return [good('store', `${setting.kind} answers, and is this cosigner’s`)];
 }
 
 async function checkChain(setting: ChainSetting, config: Config, clock: Clock): Promise<Finding[]> {

@@ -217,7 +217,7 @@ describe('doctor', () => {
   const wrong = (found: Finding[], part: Finding['part']) =>
     found.filter((f) => f.part === part && f.state === 'bad').map(({ says }) => says);
 
-  test('finds nothing bad in a good deployment, and changes nothing', async () => {
+  test('finds nothing bad in a good deployment', async () => {
     await deploy();
     const found = await findings();
     expect(found.filter(({ state }) => state === 'bad')).toEqual([]);
@@ -269,7 +269,7 @@ describe('doctor', () => {
     await deploy();
     const other = readFileSync(join(folder, 'host.key')).map((byte) => byte ^ 1);
     writeFileSync(join(folder, 'host.key'), other);
-    expect(wrong(await findings(), 'store')[0]).toContain('BadConfiguration');
+    expect(wrong(await findings(), 'store')).toEqual(['another cosigner’s']);
   });
 
   test('a chain source that does not answer, and a clock that is off', async () => {

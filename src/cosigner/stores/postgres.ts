@@ -357,7 +357,7 @@ const getTypeParser = ((type: number, format?: 'text') =>
     : types.getTypeParser(type, format)) as typeof types.getTypeParser;
 
 /** The server's timeline, once it is one to rely on. */
-async function check(client: PoolClient): Promise<number> {
+export async function check(client: PoolClient): Promise<number> {
   const { rows } = await query(
     client,
     `SELECT pg_is_in_recovery() AS standby, current_setting('fsync') AS fsync,
@@ -476,7 +476,7 @@ function passes(e: unknown): boolean {
   return cause instanceof Error;
 }
 
-function storeError(e: unknown): HoarfrostError {
+export function storeError(e: unknown): HoarfrostError {
   if (e instanceof HoarfrostError) return e;
   let detail = 'connection';
   if (e instanceof Standby) detail = 'in recovery';
