@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Clock } from '../../src/cosigner/clock.ts';
 import { TIMING } from '../../src/cosigner/connection.ts';
 import { addressName, Buckets, Recently } from '../../src/cosigner/limits.ts';
+import { TokenUse } from '../../src/cosigner/tokens.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
 import { encode } from '../../src/protocol/codec.ts';
 import { CLOSE, SUBPROTOCOL, splitMessage } from '../../src/protocol/frames.ts';
@@ -220,6 +221,17 @@ describe('audit-12 addresses', () => {
     await expect((await stranger('127.0.0.2')).hello()).rejects.toEqual(limited());
     await (await stranger('127.0.0.3')).hello();
   });
+});
+
+test('audit-12 so many keygens run at a time, on whatever tokens, and each gives its place back once', () => {
+  const use = new TokenUse();
+  const begin = (n: number) => use.begin(Uint8Array.of(n >> 8, n));
+  const ends = Array.from({ length: 256 }, (_, n) => begin(n));
+  expect(() => begin(256)).toThrow(limited());
+  ends[0]!();
+  ends[0]!();
+  begin(256);
+  expect(() => begin(257)).toThrow(limited());
 });
 
 describe('audit-12 devices', () => {

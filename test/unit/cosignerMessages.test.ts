@@ -21,10 +21,11 @@ import {
   signBody,
 } from '../../src/protocol/messages.ts';
 import {
+  addressOf,
   askToSign,
   attemptOf,
   type Bytes,
-  type Client,
+  Client,
   newDevice,
   payment,
   policyOf,
@@ -164,6 +165,16 @@ test('another epoch, another ledger, no point, an address far ahead or of no bra
   await refused({ commitment: new Uint8Array(66) }, 'BadEncoding');
   await refused({ index: GAP_OWN_OUTPUT }, 'BadAddress');
   await refused({ branch: 2 }, 'BadAddress');
+});
+
+test('texts count among the decisions that a wallet may have', async () => {
+  await running.stop();
+  running = await startCosigner({ folder, limits: { decisions: { most: 2, inMs: 60_000 } } });
+  client = await Client.connect(addressOf(running), device.noise);
+  for (const message of ['one', 'two']) await ask((await prepared({ message })).body, 'signed');
+  await expect(ask((await prepared({ message: 'three' })).body, 'signed')).rejects.toEqual(
+    code('RateLimited'),
+  );
 });
 
 test('a frozen wallet signs no text', async () => {

@@ -149,5 +149,19 @@ function holdsFor<Key>(
   });
 }
 
+test('a key of low order is refused also where a library lets it pass', async () => {
+  const local = await generateNoiseKeyPair();
+  const { message } = await initiate({
+    local: await generateNoiseKeyPair(),
+    remote: local.publicKey,
+    prologue,
+  });
+  const lax = { ...webPrimitives, x25519: async () => new Uint8Array(32) };
+  await expect(respondBy({ primitives: lax, local, prologue, message1: message })).rejects.toMatchObject({
+    code: 'Unauthorised',
+    cause: { code: 'BadEncoding', detail: 'low-order key' },
+  });
+});
+
 holdsFor('WebCrypto', webPrimitives, pair);
 holdsFor("Node's crypto", nodePrimitives, async (secretHex) => noiseKeyPair(Secret.own(bytes(secretHex))));
