@@ -1,11 +1,11 @@
 /** To another cosigner: its link, the words on the recovery page, and the one before forgets its share, if it still lives. */
 import { useEffect, useState } from 'preact/hooks';
-import type { PairingView, WalletView } from '../../device/port.ts';
+import type { WalletView } from '../../device/port.ts';
 import { useCall } from '../device.tsx';
 import { Heading } from '../parts/frame.tsx';
 import { Fingerprint } from '../parts/money.tsx';
-import { FailureNotice, FieldError, Notice } from '../parts/notice.tsx';
-import { wordsFor } from '../words.ts';
+import { FailureNotice, Notice } from '../parts/notice.tsx';
+import { PairingField, usePairingLink } from '../parts/pairingLink.tsx';
 import { Relay } from './relay.tsx';
 
 interface Begun {
@@ -123,40 +123,11 @@ function LinkForm({
   onLink: (uri: string) => void;
   children: preact.ComponentChildren;
 }) {
-  const read = useCall('readPairing');
-  const [uri, setUri] = useState('');
-  const [link, setLink] = useState<PairingView | null>(null);
-  const readLink = (text: string) => {
-    setUri(text);
-    setLink(null);
-    read.reset();
-    if (text.trim() !== '') void read.run({ uri: text.trim() }).then(setLink);
-  };
+  const pairing = usePairingLink();
+  const { uri, link } = pairing;
   return (
     <div class="stack form-column">
-      <div class="field">
-        <label class="field__label" for="pairing">
-          Pairing link <span class="caption">Printed by the new cosigner, with its token</span>
-        </label>
-        <div class={read.error !== null ? 'input input--bad' : 'input'}>
-          <input
-            id="pairing"
-            class="code"
-            value={uri}
-            spellcheck={false}
-            autocomplete="off"
-            autocapitalize="off"
-            placeholder="hoarfrost:"
-            aria-invalid={read.error !== null}
-            onInput={(event) => readLink(event.currentTarget.value)}
-          />
-        </div>
-        {read.error !== null && (
-          <FieldError id="pairing-error" code={read.error.code}>
-            {wordsFor(read.error.code).happened} {wordsFor(read.error.code).next}
-          </FieldError>
-        )}
-      </div>
+      <PairingField pairing={pairing} note="Printed by the new cosigner, with its token" />
       {link !== null && (
         <section class="card stack" aria-label="The cosigner of this link">
           <b class="strong">{link.host}</b>
@@ -169,7 +140,7 @@ function LinkForm({
           type="button"
           class="btn btn--primary"
           aria-disabled={link === null || busy}
-          onClick={() => link !== null && !busy && onLink(uri.trim())}
+          onClick={() => link !== null && !busy && onLink(uri)}
         >
           {busy ? 'Connecting…' : 'It matches, begin the move'}
         </button>

@@ -9,8 +9,8 @@ import { Crystal } from '../parts/crystal.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { NO_SHARES } from '../parts/mark.tsx';
 import { Fingerprint } from '../parts/money.tsx';
-import { FailureNotice, FieldError } from '../parts/notice.tsx';
-import { wordsFor } from '../words.ts';
+import { FailureNotice } from '../parts/notice.tsx';
+import { PairingField, usePairingLink } from '../parts/pairingLink.tsx';
 import { Page } from './page.tsx';
 
 export interface Cosigner {
@@ -29,29 +29,27 @@ export function CosignerStep({
   onBack: () => void;
   onDone: (cosigner: Cosigner) => void;
 }) {
-  const [uri, setUri] = useState(initial?.uri ?? '');
+  const pairing = usePairingLink();
+  const { uri } = pairing;
   const [network, setNetwork] = useState<Network>(initial?.network ?? 'mainnet');
-  const [link, setLink] = useState<PairingView | null>(null);
-  const [answered, setAnswered] = useState(false);
-  const read = useCall('readPairing');
+  /** What stands in the link, and then what the cosigner said of itself. */
+  const [heard, setHeard] = useState<PairingView | null>(null);
+  const answered = heard !== null;
+  const link = pairing.link === null ? null : { ...(heard ?? pairing.link), network: pairing.link.network };
   const connect = useCall('tryPairing');
   const fingerprint = useRef<HTMLDivElement>(null);
 
-  const readLink = (text: string) => {
-    setUri(text);
-    setLink(null);
-    setAnswered(false);
+  const forget = () => {
+    setHeard(null);
     connect.reset();
-    read.reset();
-    if (text.trim() === '') return;
-    void read.run({ uri: text.trim() }).then((view) => {
-      if (view === null) return;
-      setLink(view);
-      if (view.network !== null) setNetwork(view.network);
-    });
+  };
+  const write = async (text: string) => {
+    forget();
+    const view = await pairing.write(text);
+    if (view !== null && view.network !== null) setNetwork(view.network);
   };
   useEffect(() => {
-    if (initial !== null) readLink(initial.uri);
+    if (initial !== null) void write(initial.uri);
   }, []);
 
   // The button now says that the fingerprint matches: look there first, so that a second Enter does not say it.
@@ -61,13 +59,10 @@ export function CosignerStep({
 
   const next = async () => {
     if (link === null || connect.busy) return;
-    if (answered) return onDone({ uri: uri.trim(), network });
-    const view = await connect.run({ uri: uri.trim(), network });
-    if (view === null) return;
-    setLink({ ...view, network: link.network });
-    setAnswered(true);
+    if (answered) return onDone({ uri, network });
+    const view = await connect.run({ uri, network });
+    if (view !== null) setHeard(view);
   };
-  const bad = read.error !== null;
   return (
     <Page
       step={0}
@@ -91,30 +86,7 @@ export function CosignerStep({
         </>
       }
     >
-      <div class="field">
-        <label class="field__label" for="pairing">
-          Pairing link <span class="caption">Printed by your cosigner when it starts</span>
-        </label>
-        <div class={bad ? 'input input--bad' : 'input'}>
-          <input
-            id="pairing"
-            class="code"
-            value={uri}
-            spellcheck={false}
-            autocomplete="off"
-            autocapitalize="off"
-            placeholder="hoarfrost:"
-            aria-invalid={bad}
-            aria-describedby={bad ? 'pairing-error' : undefined}
-            onInput={(event) => readLink(event.currentTarget.value)}
-          />
-        </div>
-        {read.error !== null && (
-          <FieldError id="pairing-error" code={read.error.code}>
-            {wordsFor(read.error.code).happened} {wordsFor(read.error.code).next}
-          </FieldError>
-        )}
-      </div>
+      <PairingField pairing={pairing} note="Printed by your cosigner when it starts" onWrite={write} />
       {link !== null && (
         <div class="card cluster cluster--3 cluster--line" tabIndex={-1} ref={fingerprint}>
           <span class="crystal-tile crystal-tile--big">
@@ -157,8 +129,7 @@ export function CosignerStep({
             options={NETWORK_CHOICES}
             onChange={(chosen) => {
               setNetwork(chosen);
-              setAnswered(false);
-              connect.reset();
+              forget();
             }}
           />
         )}

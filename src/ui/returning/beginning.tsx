@@ -1,44 +1,38 @@
 /** The first step back into a wallet: which cosigner it has, and a password for the share that is to come. */
 import { useState } from 'preact/hooks';
-import type { PairingView } from '../../device/port.ts';
 import { NETWORKS, type Network } from '../../protocol/networks.ts';
 import { useCall } from '../device.tsx';
 import { NETWORK_NAMES } from '../networkNames.ts';
 import { Segmented } from '../parts/controls.tsx';
 import { Heading, NetworkBadge } from '../parts/frame.tsx';
 import { Fingerprint } from '../parts/money.tsx';
-import { FailureNotice, FieldError, Notice } from '../parts/notice.tsx';
+import { FailureNotice, Notice } from '../parts/notice.tsx';
+import { PAIRING_FIELD, PairingField, usePairingLink } from '../parts/pairingLink.tsx';
 import { missingOf, NewPassword } from '../parts/password.tsx';
-import { wordsFor } from '../words.ts';
 
 const CHOICES = NETWORKS.map((network) => [network, NETWORK_NAMES[network]] as const);
 
 export function Beginning({ onBegun }: { onBegun: () => void }) {
-  const [uri, setUri] = useState('');
-  const [link, setLink] = useState<PairingView | null>(null);
+  const pairing = usePairingLink();
+  const { uri, link } = pairing;
   const [chosen, setChosen] = useState<Network>('mainnet');
   const [password, setPassword] = useState('');
   const [repeat, setRepeat] = useState('');
   const [tried, setTried] = useState(false);
-  const read = useCall('readPairing');
   const begin = useCall('returnBegin');
   const network = link?.network ?? chosen;
-  const bad = read.error !== null;
 
-  const readLink = (text: string) => {
-    setUri(text);
-    setLink(null);
+  const write = (text: string) => {
     begin.reset();
-    read.reset();
-    if (text.trim() !== '') void read.run({ uri: text.trim() }).then(setLink);
+    return pairing.write(text);
   };
   const go = async () => {
     setTried(true);
-    if (link === null) return document.getElementById('pairing')?.focus();
+    if (link === null) return document.getElementById(PAIRING_FIELD)?.focus();
     const missing = missingOf(password, repeat);
     if (missing !== null) return document.getElementById(missing)?.focus();
     if (begin.busy) return;
-    if ((await begin.run({ uri: uri.trim(), network, password })) !== null) onBegun();
+    if ((await begin.run({ uri, network, password })) !== null) onBegun();
   };
   return (
     <>
@@ -54,30 +48,11 @@ export function Beginning({ onBegun }: { onBegun: () => void }) {
         page, a pairing link from your cosigner, and patience: words alone wait as long as you laid down.
       </Notice>
       <div class="stack form-column">
-        <div class="field">
-          <label class="field__label" for="pairing">
-            Pairing link <span class="caption">Of the cosigner that this wallet has; no token is needed</span>
-          </label>
-          <div class={bad ? 'input input--bad' : 'input'}>
-            <input
-              id="pairing"
-              class="code"
-              value={uri}
-              spellcheck={false}
-              autocomplete="off"
-              autocapitalize="off"
-              placeholder="hoarfrost:"
-              aria-invalid={bad}
-              aria-describedby={bad ? 'pairing-error' : undefined}
-              onInput={(event) => readLink(event.currentTarget.value)}
-            />
-          </div>
-          {read.error !== null && (
-            <FieldError id="pairing-error" code={read.error.code}>
-              {wordsFor(read.error.code).happened} {wordsFor(read.error.code).next}
-            </FieldError>
-          )}
-        </div>
+        <PairingField
+          pairing={pairing}
+          note="Of the cosigner that this wallet has; no token is needed"
+          onWrite={write}
+        />
         {link !== null && (
           <section class="card stack" aria-label="Your cosigner">
             <div class="between">
