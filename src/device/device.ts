@@ -43,6 +43,8 @@ export class Device {
   #open: Open | null = null;
   /** Whether the last try to reach the cosigner failed. */
   #away = false;
+  /** Whether the cosigner knew this device when it last greeted it. */
+  #enrolled = true;
   #pages = 0;
   #telling = false;
   #reopening: Promise<void> = Promise.resolve();
@@ -168,6 +170,7 @@ export class Device {
     this.#open?.offline.drop();
     this.#open?.channel.close();
     this.#open = null;
+    this.#enrolled = true;
   }
 
   async state(): Promise<DeviceState> {
@@ -189,6 +192,7 @@ export class Device {
         shares: shares('locked', 'rest', 'rest'),
         network,
         securityKey: securityKeyOf(vault),
+        returning: (await this.#returning.view()) !== null,
       };
     }
     if (this.#open === null) {
@@ -197,15 +201,18 @@ export class Device {
       return onboarding(vault.network, where);
     }
     const { wallet, payments, refresher, ceremonies } = this.#open;
+    const epoch = epochView(wallet.epochs, refresher, this.#enrolled);
+    const signs = epoch.alert === null || epoch.alert === 'HeadsDiffer';
     return {
       phase: 'unlocked',
       securityKey: securityKeyOf(vault),
-      shares: shares('lit', this.#away ? 'away' : 'lit', 'rest'),
+      shares: shares(signs ? 'lit' : 'lost', this.#away ? 'away' : 'lit', 'rest'),
       wallet: {
         ...walletView(wallet, payments.rows, this.#autoLock.minutes),
-        epoch: epochView(wallet.epochs, refresher),
+        epoch,
         ceremonies: (ceremonies.known?.all ?? []).filter(isLive).map(infoOf),
         rulesVersion: ceremonies.known?.policy.version ?? 0,
+        frozen: ceremonies.known?.policy.frozen ?? false,
         hasFormer: this.#parts.generations.hasFormer,
         lastDrill: (await this.#parts.db.get('drill', 'drill'))?.at ?? null,
         sweeping: (await this.#parts.db.get('sweep', 'sweep')) !== null,
@@ -292,6 +299,7 @@ export class Device {
           }
         },
         onConnected: (hello) => {
+          this.#enrolled = hello.enrolled;
           refresher.greeted(hello);
           // What it refuses, or tells that does not verify, is looked into again at the next hello.
           void this.#open?.policies.settle(hello.policyVersion).catch(() => {});

@@ -85,8 +85,11 @@ export interface EpochView {
   underWay: boolean;
   /** One began and its end is not known, or not shown to be good: nothing is lost, and the next connection goes on with it. */
   unfinished: boolean;
-  /** The cosigner's records of the shares are not this browser's: no refresh until that is cleared up. */
-  alert: Extract<ErrorCode, 'EpochStale' | 'HeadsDiffer'> | null;
+  /**
+   * The cosigner's records of the shares are not this browser's: no refresh until that is cleared up. `NotEnrolled`: it knows
+   * no such device, be it that another has taken its place.
+   */
+  alert: Extract<ErrorCode, 'EpochStale' | 'HeadsDiffer' | 'NotEnrolled'> | null;
   /** Why the last one ended early. */
   error: ErrorCode | null;
 }
@@ -111,6 +114,8 @@ export interface WalletView {
   ceremonies: CeremonyInfo[];
   /** Of the rules in force, as last heard; 0 before. Another number: they have changed. */
   rulesVersion: number;
+  /** By the rules in force, as last heard, nothing is signed. */
+  frozen: boolean;
   epoch: EpochView;
   /** When recovery last signed with this device to show that it can, milliseconds since 1970; null if never. */
   lastDrill: number | null;
@@ -136,7 +141,14 @@ export type DeviceState =
   | { phase: 'empty'; shares: ThreeShares }
   | { phase: 'onboarding'; shares: ThreeShares; network: Network; cosignerHost: string }
   | { phase: 'returning'; shares: ThreeShares; returning: ReturnView }
-  | { phase: 'locked'; shares: ThreeShares; network: Network; securityKey: SecurityKeyView | null }
+  | {
+      phase: 'locked';
+      shares: ThreeShares;
+      network: Network;
+      securityKey: SecurityKeyView | null;
+      /** This browser is on its way to a new share, in the place of the one that is locked. */
+      returning: boolean;
+    }
   | { phase: 'unlocked'; shares: ThreeShares; wallet: WalletView; securityKey: SecurityKeyView | null };
 
 /** A change of the shares or the rules that one of the three has asked for. Times in milliseconds. */

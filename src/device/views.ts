@@ -41,7 +41,10 @@ export function walletView(
   wallet: Wallet,
   payments: readonly PaymentRecord[],
   autoLockMinutes: number,
-): Omit<WalletView, 'sweeping' | 'hasFormer' | 'lastDrill' | 'epoch' | 'ceremonies' | 'rulesVersion'> {
+): Omit<
+  WalletView,
+  'sweeping' | 'hasFormer' | 'lastDrill' | 'epoch' | 'ceremonies' | 'rulesVersion' | 'frozen'
+> {
   const { host, port } = wallet.cosigner;
   return {
     network: wallet.key.network,
@@ -57,8 +60,14 @@ export function walletView(
   };
 }
 
-export function epochView({ current, last, doubt, untested }: Epochs, refresher: Refresher): EpochView {
-  const { dueAt, busy, alert, error } = refresher;
+/** `enrolled`: as the cosigner last greeted this device. To a stranger it tells of no wallet, so there are no heads to compare. */
+export function epochView(
+  { current, last, doubt, untested }: Epochs,
+  refresher: Refresher,
+  enrolled: boolean,
+): EpochView {
+  const { dueAt, busy, error } = refresher;
+  const alert = enrolled ? refresher.alert : 'NotEnrolled';
   return {
     number: current.number,
     changedAt: last?.at ?? null,

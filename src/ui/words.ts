@@ -114,7 +114,7 @@ const WORDS: Record<ErrorCode, ErrorWords> = {
   EpochStale: {
     happened: 'This browser holds an old share. Your cosigner has moved on to a newer one.',
     safe: 'The old share cannot sign, so nothing can be sent from here.',
-    next: 'If you restored an old browser profile, go back to the newer one.',
+    next: 'If you restored an old browser profile, go back to the newer one. If that is gone, this browser needs a new share.',
   },
 
   WrongCosignerKey: {
@@ -155,7 +155,7 @@ const WORDS: Record<ErrorCode, ErrorWords> = {
   NotEnrolled: {
     happened: 'Your cosigner does not know this browser.',
     safe: MONEY_SAFE,
-    next: 'Check that it is the same cosigner as before. If its data was lost, ask whoever runs it.',
+    next: 'If another browser got a share in place of this one, go on there. Otherwise ask whoever runs the cosigner: its data may be lost.',
   },
   RateLimited: {
     happened: 'Your cosigner asks for a pause.',

@@ -18,7 +18,8 @@ export function paymentHandlers(
       open.payments.get(request);
       try {
         await inside.reach(() => open.payments.evaluate(request));
-        return review(open, request, null);
+        // The rules would let it pass, but the share in here is of an epoch that signs no more.
+        return review(open, request, open.refresher.alert === 'EpochStale' ? 'EpochStale' : null);
       } catch (e) {
         if (!isHoarfrostError(e) || e.code === 'SessionUnknown') throw e;
         return review(open, request, e.code);

@@ -23,16 +23,15 @@ export function Relay({
   onAnswer: (answer: Uint8Array) => void;
 }) {
   const decoded = useMemo(() => decode(offlineMessage, message), [message]);
+  const title = rounds === 1 ? 'Message to the recovery page' : `Message ${round} of ${rounds}`;
   return (
-    <section class="stack" key={round} aria-label={`Message ${round} of ${rounds}`}>
-      <Heading class="headline">
-        Message {round} of {rounds}
-      </Heading>
+    <section class="stack" key={round} aria-label={title}>
+      <Heading class="headline">{title}</Heading>
       <p class="text">
         {round === 1
           ? 'Open the recovery page on another device or in a private window, and take this message there. It shows what is asked before you type a word.'
           : 'Leave the recovery page open, and take this one there too.'}{' '}
-        Keep this tab open until the last answer is here.
+        Keep this tab open until {rounds === 1 ? 'its' : 'the last'} answer is here.
       </p>
       <div class="columns columns--2">
         <ShowMessage message={decoded} name={`hoarfrost-message-${round}.txt`} />
@@ -42,7 +41,7 @@ export function Relay({
           </p>
         ) : (
           <ReadMessage
-            label={`Answer ${round} from the recovery page`}
+            label={rounds === 1 ? 'Answer from the recovery page' : `Answer ${round} from the recovery page`}
             onMessage={(answer) => onAnswer(encode(offlineMessage, answer))}
           />
         )}

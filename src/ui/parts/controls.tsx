@@ -122,7 +122,7 @@ const STATE_WORDS: Record<ShardState, string> = {
   none: 'Not made yet',
 };
 export const SHARE_WORDS: Record<keyof ThreeShares, Record<ShardState, string>> = {
-  device: STATE_WORDS,
+  device: { ...STATE_WORDS, lost: 'To be replaced' },
   cosigner: { ...STATE_WORDS, lit: 'Online', locked: 'Not asked yet' },
   recovery: { ...STATE_WORDS, lit: 'At hand', rest: 'On paper' },
 };

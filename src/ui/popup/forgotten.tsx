@@ -43,18 +43,20 @@ export function Forgotten({
               <Icon name="server" /> A pairing link from your cosigner
             </li>
             <li class="cluster cluster--line small">
-              <Icon name="wait" /> Time: with the words alone it waits as long as you laid down, so that a
-              thief of the paper cannot be quicker than you
+              <Icon name="wait" /> Time: the words alone wait for days, so that a thief of the paper is not
+              quicker than you
             </li>
           </ul>
         </section>
         <p class="small">
-          Perhaps it comes back to you: you may try passwords here as often as you like, also while you wait.
+          {state.returning
+            ? 'A new share is under way. Until it is here the old password still opens the old one.'
+            : 'Perhaps it comes back to you: try as often as you like, also while you wait.'}
         </p>
       </main>
       <div class="actions">
         <button type="button" class="btn btn--primary" onClick={() => void host.openReplacement()}>
-          Replace this device
+          {state.returning ? 'See how far the new share is' : 'Replace this device'}
         </button>
         <button type="button" class="btn btn--quiet" onClick={onBack}>
           Try the password again

@@ -28,6 +28,7 @@ export function Home({
   onSweep,
   onOpen,
   onSafety,
+  onStale,
 }: {
   shares: ThreeShares;
   wallet: WalletView;
@@ -39,6 +40,8 @@ export function Home({
   onSweep: () => void;
   onOpen: (id: string) => void;
   onSafety: () => void;
+  /** To what is to be done about a browser that was set back. */
+  onStale: () => void;
 }) {
   const lock = useCall('lock');
   const refresh = useCall('refresh');
@@ -49,6 +52,8 @@ export function Home({
     (wallet.syncError === null ? null : { code: wallet.syncError, detail: '', retryAfterMs: 0 });
   const asked = wallet.ceremonies.find((ceremony) => ceremony.openedBy !== 'device' && isLive(ceremony));
   const silent = shares.cosigner === 'away';
+  const stale = wallet.epoch.alert === 'EpochStale';
+  const signs = !silent && !stale && !wallet.frozen && shares.device === 'lit';
   return (
     <>
       <Rime />
@@ -95,14 +100,14 @@ export function Home({
         <div class="cluster cluster--line">
           <button
             type="button"
-            class={`btn grow ${empty || silent ? 'btn--primary' : 'btn--second'}`}
+            class={`btn grow ${empty || !signs ? 'btn--primary' : 'btn--second'}`}
             onClick={onReceive}
           >
             <Icon name="receive" /> Receive
           </button>
           <button
             type="button"
-            class={`btn grow ${empty || silent ? 'btn--second' : 'btn--primary'}`}
+            class={`btn grow ${empty || !signs ? 'btn--second' : 'btn--primary'}`}
             disabled={wallet.confirmed === 0n}
             onClick={onSend}
           >
@@ -110,11 +115,27 @@ export function Home({
           </button>
         </div>
         <Health shares={shares} />
+        {stale && (
+          <Notice tone="danger" icon="alert">
+            <b>This browser was set back.</b> It may look, and signs nothing with your cosigner.{' '}
+            <button type="button" class="link" onClick={onStale}>
+              What to do
+            </button>
+          </Notice>
+        )}
         {asked !== undefined && (
           <Notice tone="danger" icon="bell">
             <b>{ceremonyTitle(asked)}.</b> Was it you?{' '}
             <button type="button" class="link" onClick={onSafety}>
               Look at it
+            </button>
+          </Notice>
+        )}
+        {wallet.frozen && (
+          <Notice tone="caution" icon="stop">
+            <b>Payments are frozen.</b> You can receive.{' '}
+            <button type="button" class="link" onClick={onSafety}>
+              How to lift it
             </button>
           </Notice>
         )}

@@ -178,6 +178,7 @@ function Wallet({ state, host }: { state: Extract<DeviceState, { phase: 'unlocke
               onSweep={() => go({ at: 'sweep' })}
               onOpen={(id) => go({ at: 'detail', id, from: 'home' })}
               onSafety={() => void host.openPage('safety.html')}
+              onStale={() => lookOnly(false)}
             />
           )}
           {route.at === 'activity' && (

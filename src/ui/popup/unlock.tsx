@@ -6,7 +6,7 @@ import type { Host } from '../extensionHost.ts';
 import { NetworkBadge, Rime } from '../parts/frame.tsx';
 import { KeyNotice, useKeyPrompt } from '../parts/keyPrompt.tsx';
 import { Mark } from '../parts/mark.tsx';
-import { FailureNotice, FieldError } from '../parts/notice.tsx';
+import { FailureNotice, FieldError, Notice } from '../parts/notice.tsx';
 import { wordsFor } from '../words.ts';
 import { Forgotten } from './forgotten.tsx';
 
@@ -15,11 +15,11 @@ type Locked = Extract<DeviceState, { phase: 'locked' }>;
 export function Unlock({ state, host }: { state: Locked; host: Host }) {
   const [forgotten, setForgotten] = useState(false);
   if (forgotten) return <Forgotten {...{ state, host }} onBack={() => setForgotten(false)} />;
-  return <Form state={state} onForgotten={() => setForgotten(true)} />;
+  return <Form {...{ state, host }} onForgotten={() => setForgotten(true)} />;
 }
 
-function Form({ state, onForgotten }: { state: Locked; onForgotten: () => void }) {
-  const { shares, network, securityKey } = state;
+function Form({ state, host, onForgotten }: { state: Locked; host: Host; onForgotten: () => void }) {
+  const { shares, network, securityKey, returning } = state;
   const [password, setPassword] = useState('');
   const alone = useCall('unlock');
   const together = useCall('unlockWithSecurityKey');
@@ -61,6 +61,14 @@ function Form({ state, onForgotten }: { state: Locked; onForgotten: () => void }
         </div>
       </main>
       <form class="actions" onSubmit={submit}>
+        {returning && (
+          <Notice tone="info" icon="wait">
+            <b>A new share is under way.</b>{' '}
+            <button type="button" class="link" onClick={() => void host.openReplacement()}>
+              See how far it is
+            </button>
+          </Notice>
+        )}
         {key.problem !== null && <KeyNotice problem={key.problem} />}
         {unlock.error !== null && !wrong && <FailureNotice failure={unlock.error} />}
         <div class="field">

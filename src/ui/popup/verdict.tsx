@@ -97,6 +97,7 @@ export function Verdict({
     <section
       class="verdict push"
       data-verdict={kind}
+      data-code={failure?.code ?? review.verdictError ?? undefined}
       aria-label="Cosigner’s verdict"
       aria-live={kind === 'refuses' ? undefined : 'polite'}
       role={kind === 'refuses' ? 'alert' : undefined}

@@ -39,7 +39,11 @@ export function Centre({ state, host }: { state: Unlocked; host: Host }) {
       </section>
       {wallet.receiptsBroken && <BrokenReceipts />}
       {wallet.epoch.alert !== null && <EpochAlert code={wallet.epoch.alert} host={host} />}
-      <CeremonyCards heard={heard} known={wallet.ceremonies} />
+      <CeremonyCards
+        heard={heard}
+        known={wallet.ceremonies}
+        onLeave={() => void host.openPage('offline.html')}
+      />
       <div class="columns">
         <ShareCard name="Device" state={shares.device} words={SHARE_WORDS.device[shares.device]}>
           <p class="small">
@@ -129,6 +133,12 @@ function summaryOf({ shares, wallet }: Unlocked, frozen: boolean): { title: stri
     return {
       title: 'This browser was set back',
       text: 'Its share is from before the last refresh and signs nothing. Your money is safe.',
+    };
+  }
+  if (wallet.epoch.alert === 'NotEnrolled') {
+    return {
+      title: 'This browser is not known',
+      text: 'Your cosigner has no device of this name. If you gave another browser a new share, this one was struck off.',
     };
   }
   if (shares.cosigner === 'away') {
@@ -230,7 +240,9 @@ function RefreshRow({ epoch, away }: { epoch: EpochView; away: boolean }) {
         sub={
           epoch.unfinished
             ? 'The last one is not finished. Nothing is lost: it goes on when your cosigner answers.'
-            : `A share stolen before a refresh no longer fits. Next: ${dateText(epoch.dueAt)}, by itself.`
+            : epoch.alert === null
+              ? `A share stolen before a refresh no longer fits. Next: ${dateText(epoch.dueAt)}, by itself.`
+              : 'Not from this browser, as long as its records are not the cosigner’s.'
         }
       >
         <button
@@ -256,7 +268,7 @@ function EpochAlert({ code, host }: { code: NonNullable<EpochView['alert']>; hos
   return (
     <Notice tone="danger" icon="alert">
       <b>{happened}</b> {safe} {next}
-      {code === 'EpochStale' && (
+      {code !== 'HeadsDiffer' && (
         <div>
           <button type="button" class="link" onClick={() => void host.openReplacement()}>
             Replace this device <Icon name="next" />

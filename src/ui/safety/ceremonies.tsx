@@ -61,7 +61,16 @@ export function ceremonyTitle({ purpose }: CeremonyInfo): string {
   return TITLES[purpose];
 }
 
-export function CeremonyCards({ heard, known }: { heard: Heard; known: readonly CeremonyInfo[] }) {
+export function CeremonyCards({
+  heard,
+  known,
+  onLeave,
+}: {
+  heard: Heard;
+  known: readonly CeremonyInfo[];
+  /** To where this browser and the words spend without the cosigner. */
+  onLeave: () => void;
+}) {
   const now = useMinutes();
   const list = (heard.answer?.ceremonies ?? known).filter(isLive);
   return (
@@ -72,13 +81,27 @@ export function CeremonyCards({ heard, known }: { heard: Heard; known: readonly 
           ceremony={ceremony}
           endsAt={(heard.answer === null ? now : heard.at) + ceremony.leftMs}
           now={now}
+          hasContact={heard.answer !== null && heard.answer.contact !== null}
+          onLeave={onLeave}
         />
       ))}
     </>
   );
 }
 
-function Card({ ceremony, endsAt, now }: { ceremony: CeremonyInfo; endsAt: number; now: number }) {
+function Card({
+  ceremony,
+  endsAt,
+  now,
+  hasContact,
+  onLeave,
+}: {
+  ceremony: CeremonyInfo;
+  endsAt: number;
+  now: number;
+  hasContact: boolean;
+  onLeave: () => void;
+}) {
   const { id, purpose, openedBy, openedAt, approvals, contests, phase } = ceremony;
   const say = useCall('sayCeremony');
   const carryOut = useCall('carryOut');
@@ -130,6 +153,17 @@ function Card({ ceremony, endsAt, now }: { ceremony: CeremonyInfo; endsAt: numbe
         <Notice icon="info">
           <b>Was it you?</b> Approve it here, and it happens at once. <b>Was it not?</b> Stop it: somebody has
           your {openedBy === 'words' ? 'words' : 'mail'}. It gains them nothing before the wait is over.
+        </Notice>
+      )}
+      {openedBy === 'words' && phase === 'contested' && contests.includes('device') && (
+        <Notice tone="caution" icon="paper">
+          <b>Somebody has your words, and time is on their side.</b>{' '}
+          {hasContact && 'Let your contact stop it too, by the link in its mail: two against it end it. '}
+          Your own words still spend with this browser, at once: move the coins to where these words do not
+          reach.{' '}
+          <button type="button" class="link" onClick={onLeave}>
+            Spend without the cosigner <Icon name="next" />
+          </button>
         </Notice>
       )}
       {say.error !== null && <FailureNotice failure={say.error} />}
