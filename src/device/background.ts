@@ -6,12 +6,13 @@ import browser from 'webextension-polyfill';
 import { load } from '../crypto/load.ts';
 import { systemRandom } from '../crypto/random.ts';
 import { ensure } from '../protocol/errors.ts';
+import { badgeOf } from './badge.ts';
 import { type Database, openDatabase } from './database.ts';
 import { Device } from './device.ts';
 import type { Environment, SessionStore, Socket } from './environment.ts';
 import { openGenerations, sessionOf } from './generations.ts';
 import type { Succession } from './handlers/subject.ts';
-import type { Generation } from './port.ts';
+import type { DeviceState, Generation } from './port.ts';
 import { connectPort, PortServer } from './portServer.ts';
 
 const AUTO_LOCK_ALARM = 'auto-lock';
@@ -82,6 +83,7 @@ class Home {
         if (this.#life !== life) return;
         this.server.push(event);
         void this.checkAutoLock();
+        if (event.kind === 'state' && this.#generation === 'current') void showBadge(event.state);
       },
     });
   }
@@ -128,6 +130,12 @@ class Home {
     if (at === null) await browser.alarms.clear(this.alarm);
     else browser.alarms.create(this.alarm, { when: at + 1000 });
   }
+}
+
+async function showBadge(state: DeviceState): Promise<void> {
+  const text = badgeOf(state);
+  // Firefox, with its second manifest version, has it by the older name.
+  if (text !== null) await (browser.action ?? browser.browserAction).setBadgeText({ text });
 }
 
 class Homes {
