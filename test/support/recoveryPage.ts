@@ -2,8 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { BrowserContext, Page } from 'playwright-core';
+import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import { root } from '../../scripts/setup/paths.ts';
+import { CHROMIUM, findTool } from '../../scripts/setup/tools.ts';
 
 export const PAGE_PATH = join(root, '.output/hoarfrost-recovery.html');
 export const PAGE_URL = pathToFileURL(PAGE_PATH).href;
@@ -17,6 +18,26 @@ export async function openRecoveryPage(context: BrowserContext): Promise<Page> {
   await page.goto(PAGE_URL);
   await page.getByRole('heading', { name: 'Recovery page' }).waitFor();
   return page;
+}
+
+export interface Elsewhere {
+  paper: Page;
+  close(): Promise<void>;
+}
+
+/** The recovery page in another browser, that has no network and no extension. */
+export async function openElsewhere(): Promise<Elsewhere> {
+  const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  const browser = await chromium.launch({ executablePath: await findTool(CHROMIUM), args: sandbox });
+  try {
+    const context = await browser.newContext();
+    context.setDefaultTimeout(30_000);
+    await context.setOffline(true);
+    return { paper: await openRecoveryPage(context), close: () => browser.close() };
+  } catch (error) {
+    await browser.close();
+    throw error;
+  }
 }
 
 /** Pastes a message wherever a page awaits one. */
@@ -54,6 +75,32 @@ export async function answerOf(
   const answer = await takeMessage(page);
   await press(page, 'Done, forget everything');
   return answer;
+}
+
+/** All rounds of a sitting: the words are typed once, after `look`, and messages carried to and fro. */
+export async function relay(
+  page: Page,
+  paper: Page,
+  words: readonly string[],
+  action: string,
+  rounds: number,
+  look: () => Promise<void> = async () => {},
+): Promise<void> {
+  const heading = (on: Page, name: string) => on.getByRole('heading', { name, exact: true });
+  await heading(page, `Message 1 of ${rounds}`).waitFor();
+  await giveMessage(paper, await takeMessage(page));
+  await look();
+  await press(paper, 'Type the words');
+  await typeFromPaper(paper, words, action);
+  for (let round = 1; round < rounds; round++) {
+    await heading(paper, `Answer ${round} of ${rounds}`).waitFor();
+    await giveMessage(page, await takeMessage(paper));
+    await heading(page, `Message ${round + 1} of ${rounds}`).waitFor();
+    await giveMessage(paper, await takeMessage(page));
+  }
+  await heading(paper, `Answer ${rounds} of ${rounds}`).waitFor();
+  await giveMessage(page, await takeMessage(paper));
+  await press(paper, 'Done, forget everything');
 }
 
 /** Holds the button that moves money, once it is armed, until `heading` is there. */

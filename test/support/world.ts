@@ -31,6 +31,8 @@ export interface World {
   cosignerFolder: string;
   /** Ends the cosigner as a power failure does, and starts it again on the same port and folder. */
   restartCosigner(): Promise<void>;
+  /** Closes the browser, lets `work` have its profile's folder, and opens it again: locked, without a tab. */
+  restartBrowser(work?: () => Promise<unknown>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -64,8 +66,9 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     const port = Number(new URL(cosigner.url).port);
     const proxy = await startFrameProxy(tls, port);
     stack.defer(proxy.close);
-    const chromium = await launchChromium({ profile, spkiHash: tls.spkiHash });
-    stack.defer(chromium.close);
+    const browser = () => launchChromium({ profile, spkiHash: tls.spkiHash });
+    const chromium = await browser();
+    stack.defer(() => world.chromium.close());
     const world: World = {
       node,
       tls,
@@ -78,6 +81,11 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       async restartCosigner() {
         await world.cosigner.kill();
         world.cosigner = await start(port);
+      },
+      async restartBrowser(work) {
+        await world.chromium.close();
+        await work?.();
+        world.chromium = await browser();
       },
       close: () => stack.disposeAsync(),
     };
