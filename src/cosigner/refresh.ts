@@ -7,7 +7,7 @@
  *   refreshOpen -> refreshReveal -> refreshCertify    then testSign -> refreshDone, which dooms the share before
  */
 import { equalVar, taggedHash } from '../crypto/hash.ts';
-import type { Secret } from '../crypto/secret.ts';
+import { type Secret, withSecrets } from '../crypto/secret.ts';
 import { completeRecord, type Epoch, testSignInput } from '../frost/epoch.ts';
 import { refreshVoidHash } from '../frost/proofs.ts';
 import {
@@ -16,6 +16,8 @@ import {
   finishRefresh,
   openRefresh,
   type RefreshFinished,
+  type RenewedShare,
+  renewShare,
   revealRefresh,
 } from '../frost/refresh.ts';
 import { answerAll, checkCommitments } from '../frost/signing.ts';
@@ -50,6 +52,8 @@ interface Running {
   revealed: Bytes | null;
   readonly timer: NodeJS.Timeout;
 }
+
+type Revealed = Running & { readonly revealed: Bytes };
 
 /** At most one refresh a connection. */
 export class Refresh {
@@ -87,20 +91,30 @@ export class Refresh {
    * `EpochStale` if another change came first, `SessionUnknown` for rounds that are gone or void.
    */
   async certify(wallet: Bytes, message: Bytes): Promise<Bytes> {
-    const running = this.#running;
-    if (running === undefined || running.revealed === null) return this.#again(wallet, message);
-    this.#running = undefined;
-    clearTimeout(running.timer);
-    const [finished, own] = await this.#finish(running, running.revealed);
-    try {
-      await this.#commit(running, finished, message, own);
-    } finally {
-      finished.share.wipe();
-    }
-    const { log, metrics } = this.#cosigner;
+    const running = this.#take();
+    if (running === null) return this.#again(wallet, message);
+    const { signer, random, log, metrics } = this.#cosigner;
+    const [finished, own] = await this.#end(running, (state, share, revealed) =>
+      finishRefresh(signer, state, share, revealed, random),
+    );
+    await withSecrets([finished.share], () => this.#commit(running, finished, message, own));
     log.info('epoch begun');
     metrics.count('hoarfrost_refreshes_total');
     return own;
+  }
+
+  /**
+   * In the place of a certificate, for a new kit (`repair.ts`): our share of the epoch to come, which begins there or never.
+   * The caller wipes it. Throws what `renewShare` throws, `SessionUnknown` without rounds.
+   */
+  async renew(): Promise<RenewedShare & { readonly epoch: Epoch }> {
+    const running = this.#take();
+    ensure(running !== null, 'SessionUnknown', { detail: 'refresh' });
+    const { signer } = this.#cosigner;
+    const renewed = await this.#end(running, (state, share, revealed) =>
+      renewShare(signer, state, share, revealed),
+    );
+    return { ...renewed, epoch: running.epoch };
   }
 
   /** Forgets everything. */
@@ -112,8 +126,20 @@ export class Refresh {
     dropRefresh(running.state);
   }
 
-  async #finish({ wallet, epoch, state }: Running, revealed: Bytes): Promise<[RefreshFinished, Bytes]> {
-    const { store, keyWrap, signer, random } = this.#cosigner;
+  /** Rounds are ended once. Null unless both contributions are here. */
+  #take(): Revealed | null {
+    const running = this.#running;
+    if (running === undefined || running.revealed === null) return null;
+    this.#running = undefined;
+    clearTimeout(running.timer);
+    return { ...running, revealed: running.revealed };
+  }
+
+  async #end<T>(
+    { wallet, epoch, state, revealed }: Revealed,
+    end: (state: AwaitingRefreshReveal, share: Secret, revealed: Bytes) => Promise<T>,
+  ): Promise<T> {
+    const { store, keyWrap } = this.#cosigner;
     let share: Secret;
     try {
       const sealed = await store.viewWallet(wallet, async (view) => {
@@ -125,34 +151,18 @@ export class Refresh {
       dropRefresh(state);
       throw e;
     }
-    try {
-      return await finishRefresh(signer, state, share, revealed, random);
-    } finally {
-      share.wipe();
-    }
+    return withSecrets([share], () => end(state, share, revealed));
   }
 
-  async #commit(
-    { wallet, epoch }: Running,
-    { pending, share, next }: RefreshFinished,
+  #commit(
+    { wallet, epoch }: Revealed,
+    { pending, share }: RefreshFinished,
     message: Bytes,
-    own: Bytes,
+    certify: Bytes,
   ): Promise<void> {
-    const { store, wallets, keyWrap, signer, clock } = this.#cosigner;
+    const { signer } = this.#cosigner;
     const record = completeRecord(signer, epoch, pending, [{ from: 1, message }]);
-    const name = keyWrap.newName();
-    await store.withWallet(wallet, (tx) => reserveKey(tx, name, clock.now()));
-    const sealed = await keyWrap.seal(wallet, next.number, share, name);
-    await store.withWallet(wallet, async (tx) => {
-      const now = await wallets.read(this.#cosigner, tx);
-      ensure(equalVar(now.epoch.head, epoch.head), 'EpochStale');
-      await takeKey(tx, name);
-      await tx.beginEpoch(next.number, sealed);
-      await tx.putRecord('epoch', recordKey(now), record);
-      // First: a void session is looked for among those that are then forgotten.
-      await keepOutcome(tx, pending.session, own);
-      await forgetVoids(tx);
-    });
+    return beginEpoch(this.#cosigner, { wallet, epoch, share, record, session: pending.session, certify });
   }
 
   /** To a certify message that comes again: what was answered then. */
@@ -164,6 +174,46 @@ export class Refresh {
     ensure(known?.kind === 'certified', 'SessionUnknown');
     return known.message;
   }
+}
+
+/** What begins an epoch. */
+export interface NewEpoch {
+  readonly wallet: Bytes;
+  /** The one that it ends. */
+  readonly epoch: Epoch;
+  /** Ours; borrowed. */
+  readonly share: Secret;
+  readonly record: Bytes;
+  readonly session: Bytes;
+  /** Our certify message. */
+  readonly certify: Bytes;
+}
+
+/**
+ * Share, record and signing epoch become durable as one, with whatever `besides` does, or not at all. Throws `EpochStale` if
+ * another change came first, `SessionUnknown` for a session that is void, and what `besides` throws.
+ */
+export async function beginEpoch(
+  cosigner: Cosigner,
+  { wallet, epoch, share, record, session, certify }: NewEpoch,
+  besides: (tx: WalletTx) => Promise<void> = async () => {},
+): Promise<void> {
+  const { store, wallets, keyWrap, clock } = cosigner;
+  const number = epoch.number + 1;
+  const name = keyWrap.newName();
+  await store.withWallet(wallet, (tx) => reserveKey(tx, name, clock.now()));
+  const sealed = await keyWrap.seal(wallet, number, share, name);
+  await store.withWallet(wallet, async (tx) => {
+    const now = await wallets.read(cosigner, tx);
+    ensure(equalVar(now.epoch.head, epoch.head), 'EpochStale');
+    await besides(tx);
+    await takeKey(tx, name);
+    await tx.beginEpoch(number, sealed);
+    await tx.putRecord('epoch', recordKey(now), record);
+    // First: a void session is looked for among those that are then forgotten.
+    await keepOutcome(tx, session, certify);
+    await forgetVoids(tx);
+  });
 }
 
 /** Our certify message of that session, or from now on never one: `voided`. `RateLimited` after too many of those. */

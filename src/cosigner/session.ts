@@ -84,7 +84,7 @@ export class Session {
     this.#address = peer.address;
     this.#keygen = new Keygen(cosigner, peer.deviceKey);
     this.#refresh = new Refresh(cosigner);
-    this.#repair = new Repair(cosigner, peer.deviceKey);
+    this.#repair = new Repair(cosigner, peer.deviceKey, this.#refresh);
     this.#takeover = new Takeover(cosigner, peer.deviceKey);
     this.#chain = new WalletChain(cosigner);
   }

@@ -3,7 +3,7 @@
  * of the shares is in doubt, that change (DESIGN section 5). The one writer of the stores `records` and `change`, and of
  * `shares` but for the first; what it writes at a time becomes durable at once or not at all.
  *
- *   keep      before our certificate leaves: the change, and with a refresh the new share beside the old one
+ *   keep      before our certificate leaves: the change, and with a new epoch its share beside the old one
  *   complete  with everybody's certificates: the record is appended and names the epoch, the doubt is over
  *   forget    on the others' signed word that it never completes
  *   retire    once the new shares are shown to fit: shares of other epochs are deleted
@@ -11,11 +11,18 @@
  * A change of the shares runs `alone`; whatever uses a share meanwhile is `shared` and sees one epoch from beginning to end.
  */
 import type { PartyId, SignerModule } from '../crypto/signer.ts';
-import { advance, completeRecord, type Epoch, firstEpoch, type PendingChange } from '../frost/epoch.ts';
+import {
+  advance,
+  completeRecord,
+  type Epoch,
+  epochAfter,
+  firstEpoch,
+  type PendingChange,
+} from '../frost/epoch.ts';
 import type { KeyRecord } from '../frost/keygen.ts';
 import { followRecords } from '../frost/records.ts';
 import { decode } from '../protocol/codec.ts';
-import { epochBody, epochRecord } from '../protocol/epoch.ts';
+import { type EpochBody, epochBody, epochRecord } from '../protocol/epoch.ts';
 import { ensure } from '../protocol/errors.ts';
 import type { Change, Database } from './database.ts';
 import type { SealedShare } from './vault.ts';
@@ -81,7 +88,7 @@ export class Epochs {
   }
 
   /** The last change and when it was completed here, milliseconds since 1970; null before the first. */
-  get last(): { readonly kind: 'refresh' | 'repair'; readonly at: number } | null {
+  get last(): { readonly kind: EpochBody['change']['kind']; readonly at: number } | null {
     const row = this.#rows.at(-1);
     if (row === undefined) return null;
     const { change } = decode(epochBody, decode(epochRecord, row.record).body);
@@ -95,7 +102,7 @@ export class Epochs {
 
   /** Whether the doubt is about which share signs. A repair of another's share leaves ours as it is. */
   get inTwoEpochs(): boolean {
-    return this.#change !== null && decode(epochBody, this.#change.body).change.kind === 'refresh';
+    return this.#change !== null && decode(epochBody, this.#change.body).change.kind !== 'repair';
   }
 
   /** Whether a share of an epoch before is still here: the new ones have not been shown to fit. */
@@ -103,9 +110,14 @@ export class Epochs {
     return this.#change === null && this.#held.some((epoch) => epoch !== this.current.number);
   }
 
-  /** `share`: the one that the change will make ours, or null if ours stays. */
+  /**
+   * `share`: the one that the change will make ours, or null if ours stays. Throws `Pending` while another is in doubt, and
+   * `RefreshInvalid` for one that does not follow the last record: its share could take the place of one that signs.
+   */
   async keep(change: PendingChange, share: SealedShare | null): Promise<void> {
     ensure(this.#change === null, 'Pending', { detail: 'change of the shares' });
+    const { number } = epochAfter(this.#signer, this.current, change.body);
+    ensure(number === (share?.epoch ?? this.current.number), 'RefreshInvalid', { detail: 'share' });
     const rows: Change[] = [{ store: 'change', key: 'change', value: change }];
     if (share !== null) rows.push({ store: 'shares', key: share.epoch, value: share });
     await this.#db.write(rows);

@@ -11,10 +11,10 @@ import { type Epoch, epochAfter, testSignInput } from '../frost/epoch.ts';
 import { refreshVoidHash } from '../frost/proofs.ts';
 import {
   type AwaitingRefreshOpen,
+  type AwaitingRefreshReveal,
   dropRefresh,
   finishRefresh,
   openRefresh,
-  type RefreshFinished,
   revealRefresh,
 } from '../frost/refresh.ts';
 import { commitAll, dropAll, finishAll } from '../frost/signing.ts';
@@ -87,9 +87,9 @@ export async function settle(
   const { session, body } = epochs.doubt;
   const { change } = decode(epochBody, body);
   // Who is asked is not the one that would know: `moving.ts` asks the new one.
-  ensure(change.kind === 'refresh' || change.target !== COSIGNER, 'Pending', { detail: 'another cosigner' });
+  ensure(change.kind !== 'repair' || change.target !== COSIGNER, 'Pending', { detail: 'another cosigner' });
   const answer = await connection.request({ kind: 'refreshStatus', session }, 'party', 'voided');
-  if (answer.kind === 'party' && change.kind === 'repair') {
+  if (answer.kind === 'party' && change.kind !== 'refresh') {
     // The new holder's certificate is in the record alone.
     const { records } = await connection.request({ kind: 'records' }, 'records');
     const record = records[epochs.records.length];
@@ -109,6 +109,35 @@ export async function settle(
   );
   ensure(said, 'BadSignature', { detail: 'void' });
   await epochs.forget();
+}
+
+/**
+ * The rounds of an epoch to come, up to both contributions; what `end` makes of them is the caller's. `share` is the old one,
+ * and borrowed.
+ */
+export async function refreshRounds<T>(
+  { env, signer, vault }: Pick<RefreshParts, 'env' | 'signer' | 'vault'>,
+  epoch: Epoch,
+  connection: Connection,
+  end: (state: AwaitingRefreshReveal, share: Secret, theirs: Bytes) => Promise<T>,
+): Promise<T> {
+  const { random } = env;
+  const secrets: Secret[] = [await vault.host()];
+  let state: AwaitingRefreshOpen | undefined;
+  try {
+    const [opened, open] = await openRefresh(signer, { id: DEVICE, host: secrets[0]!, epoch }, random);
+    state = opened;
+    const theirs = await connection.request({ kind: 'refreshOpen', message: open }, 'party');
+    const [revealed, reveal] = await revealRefresh(signer, opened, theirs.message, random);
+    state = revealed;
+    const answer = await connection.request({ kind: 'refreshReveal', message: reveal }, 'party');
+    const share = await vault.share(epoch.number);
+    secrets.push(share);
+    return await end(revealed, share, answer.message);
+  } finally {
+    if (state !== undefined) dropRefresh(state);
+    for (const secret of secrets) secret.wipe();
+  }
 }
 
 export class Refresher {
@@ -211,7 +240,12 @@ export class Refresher {
   /** In the next epoch when it resolves. If it rejects, in the one before, or in doubt. */
   async #begin(connection: Connection): Promise<void> {
     const { env, signer, vault, epochs } = this.#parts;
-    const [finished, message] = await this.#rounds(connection);
+    const [finished, message] = await refreshRounds(
+      this.#parts,
+      epochs.current,
+      connection,
+      (state, old, theirs) => finishRefresh(signer, state, old, theirs, env.random),
+    );
     try {
       const share = await vault.sealShare(finished.next.number, finished.share, env.random);
       await epochs.keep(finished.pending, share);
@@ -227,28 +261,6 @@ export class Refresher {
       throw e;
     }
     await epochs.complete([{ from: COSIGNER, message: answer.message }], env.now());
-  }
-
-  async #rounds(connection: Connection): Promise<[RefreshFinished, Bytes]> {
-    const { env, signer, vault, epochs } = this.#parts;
-    const { random } = env;
-    const epoch = epochs.current;
-    const secrets: Secret[] = [await vault.host()];
-    let state: AwaitingRefreshOpen | undefined;
-    try {
-      const [opened, open] = await openRefresh(signer, { id: DEVICE, host: secrets[0]!, epoch }, random);
-      state = opened;
-      const theirs = await connection.request({ kind: 'refreshOpen', message: open }, 'party');
-      const [revealed, reveal] = await revealRefresh(signer, opened, theirs.message, random);
-      state = revealed;
-      const answer = await connection.request({ kind: 'refreshReveal', message: reveal }, 'party');
-      const share = await vault.share(epoch.number);
-      secrets.push(share);
-      return await finishRefresh(signer, revealed, share, answer.message, random);
-    } finally {
-      if (state !== undefined) dropRefresh(state);
-      for (const secret of secrets) secret.wipe();
-    }
   }
 
   /** Shows that both new shares fit; then the ones before are destroyed, the cosigner's first. Safe to repeat. */

@@ -49,7 +49,7 @@ export interface PendingChange {
   readonly body: Bytes;
   /** This party's signature over the body: 64 bytes. */
   readonly certificate: Bytes;
-  /** This party's own ciphertext of 3a; empty for a repair. */
+  /** Of a refresh, this party's own ciphertext of 3a; or else empty. */
   readonly sealed: Bytes;
 }
 
@@ -85,14 +85,15 @@ export function bodyAfter(epoch: Epoch, change: EpochBody['change']): Bytes {
     version: PROTOCOL_VERSION,
     wallet: epoch.wallet,
     previous: epoch.head,
-    epoch: change.kind === 'refresh' ? epoch.number + 1 : epoch.number,
+    epoch: numberAfter(epoch, change),
     change,
   });
 }
 
 /**
  * What `body` makes of `epoch`, whoever certified it. Throws `RefreshInvalid` for another wallet, a record that does not
- * follow the last one, another number than the next, or a slope that stands still.
+ * follow the last one, another number than the next, or a slope that stands still; `BadIdentifier` for a new holder that is
+ * none.
  */
 export function epochAfter(signer: SignerModule, epoch: Epoch, body: Bytes): Epoch {
   const said = decode(epochBody, body);
@@ -100,44 +101,51 @@ export function epochAfter(signer: SignerModule, epoch: Epoch, body: Bytes): Epo
   const { change } = said;
   ensure(equalVar(said.wallet, epoch.wallet), 'RefreshInvalid', { detail: 'wallet' });
   ensure(equalVar(said.previous, epoch.head), 'RefreshInvalid', { detail: 'previous record' });
-  const number = change.kind === 'refresh' ? epoch.number + 1 : epoch.number;
-  ensure(said.epoch === number, 'RefreshInvalid', { detail: 'epoch' });
+  ensure(said.epoch === numberAfter(epoch, change), 'RefreshInvalid', { detail: 'epoch' });
   const head = recordHash(body);
   switch (change.kind) {
-    case 'refresh': {
-      ensure(!equalVar(change.slope, epoch.slope), 'RefreshInvalid', { detail: 'slope unchanged' });
-      const verifyingShares = signer.verifyingSharesVar(epoch.groupKey, change.slope);
-      return { ...epoch, number, slope: change.slope, verifyingShares, head };
-    }
+    case 'refresh':
+      return { ...renewed(signer, epoch, change.slope), head };
     case 'repair': {
-      const { target } = change;
-      ensure(target === 1 || target === 2 || target === 3, 'BadIdentifier');
-      const { hostKey } = change;
-      ensure(!epoch.hostKeys.some((old) => equalVar(old, hostKey)), 'BadIdentifier', {
-        detail: 'host key not new',
-      });
-      ensure(change.noiseKey.length === (target === 3 ? 0 : 32), 'BadEncoding', { detail: 'noise key' });
-      ensure(change.recovery.length === (target === 3 ? 2 : 1), 'BadEncoding', { detail: 'recovery' });
-      const hostKeys = epoch.hostKeys.map((key, i) => (i === target - 1 ? hostKey : key));
+      const { target, noiseKey } = change;
+      ensure(target === 1 || target === 2, 'BadIdentifier', { detail: 'target' });
       const [device, cosigner] = epoch.noiseKeys;
-      return {
-        ...epoch,
-        head,
-        hostKeys: hostKeys as [Bytes, Bytes, Bytes],
-        noiseKeys: [target === 1 ? change.noiseKey : device, target === 2 ? change.noiseKey : cosigner],
-        recoveryKey: target === 3 ? change.encryptionKey : epoch.recoveryKey,
-      };
+      const noiseKeys = [target === 1 ? noiseKey : device, target === 2 ? noiseKey : cosigner] as const;
+      return { ...epoch, head, hostKeys: hostKeysAfter(epoch, target, change.hostKey), noiseKeys };
+    }
+    case 'kit': {
+      const { slope, hostKey, encryptionKey: recoveryKey } = change;
+      ensure(!equalVar(recoveryKey, epoch.recoveryKey), 'BadIdentifier', { detail: 'recovery key not new' });
+      const hostKeys = hostKeysAfter(epoch, 3, hostKey);
+      return { ...renewed(signer, epoch, slope), head, hostKeys, recoveryKey };
     }
   }
+}
+
+function numberAfter({ number }: Epoch, { kind }: EpochBody['change']): number {
+  return kind === 'repair' ? number : number + 1;
+}
+
+/** Another line through K0: no share of it fits one of the line before. */
+function renewed(signer: SignerModule, epoch: Epoch, slope: Bytes): Epoch {
+  ensure(!equalVar(slope, epoch.slope), 'RefreshInvalid', { detail: 'slope unchanged' });
+  const verifyingShares = signer.verifyingSharesVar(epoch.groupKey, slope);
+  return { ...epoch, number: epoch.number + 1, slope, verifyingShares };
+}
+
+function hostKeysAfter({ hostKeys }: Epoch, target: PartyId, hostKey: Bytes): Three {
+  ensure(!hostKeys.some((old) => equalVar(old, hostKey)), 'BadIdentifier', { detail: 'host key not new' });
+  return hostKeys.map((old, i) => (i === target - 1 ? hostKey : old)) as [Bytes, Bytes, Bytes];
 }
 
 /** The epoch after a complete record. Throws `RefreshInvalid` as `epochAfter`, `BadCertificate` for a missing or bad signature. */
 export function advance(signer: SignerModule, epoch: Epoch, record: Bytes): Epoch {
   const { body, certificates, sealed } = decode(epochRecord, record);
+  const { kind } = decode(epochBody, body).change;
   const after = epochAfter(signer, epoch, body);
   const certifiers = certifiersOf(epoch, body);
   ensure(certificates.length === certifiers.length, 'BadCertificate', { detail: 'signatures' });
-  ensure(sealed.length === (after.number === epoch.number ? 0 : 80), 'BadEncoding', { detail: 'sealed' });
+  ensure(sealed.length === (kind === 'refresh' ? 80 : 0), 'BadEncoding', { detail: 'sealed' });
   for (const [i, { hostKey }] of certifiers.entries())
     ensure(signer.schnorrVerify(hostKey, recordHash(body), certificates[i]!), 'BadCertificate', {
       detail: 'signature',
@@ -160,7 +168,7 @@ export function certifyChange(
 
 /**
  * The certificate of `from` over the change that we know. Throws, blaming `from`, `RefreshInvalid` (a refresh) or
- * `TranscriptMismatch` (a repair) if it certified another, and `BadCertificate`.
+ * `TranscriptMismatch` (a repair or a kit) if it certified another, and `BadCertificate`.
  */
 export function readCertify(
   signer: SignerModule,
@@ -221,14 +229,16 @@ function recordHash(body: Bytes): Bytes {
   return taggedHash('hoarfrost/epoch-record', body);
 }
 
-/** A refresh concerns device and cosigner. A repair is certified by both helpers and, under its new key, by the new holder. */
+/** A refresh concerns device and cosigner. A new holder certifies under its new key, beside both helpers. */
 function certifiersOf(epoch: Epoch, body: Bytes): { id: PartyId; hostKey: Uint8Array }[] {
   const { change } = decode(epochBody, body);
-  const ids: PartyId[] = change.kind === 'refresh' ? [1, 2] : [1, 2, 3];
-  return ids.map((id) => ({
-    id,
-    hostKey: change.kind === 'repair' && change.target === id ? change.hostKey : epoch.hostKeys[id - 1]!,
-  }));
+  const { hostKeys } = epoch;
+  const [one, two, three] = hostKeys.map((hostKey, i) => ({ id: (i + 1) as PartyId, hostKey }));
+  if (change.kind === 'refresh') return [one!, two!];
+  const target = change.kind === 'kit' ? 3 : change.target;
+  return [one!, two!, three!].map((party) =>
+    party.id === target ? { ...party, hostKey: change.hostKey } : party,
+  );
 }
 
 /** -P of a compressed point: the other parity. */

@@ -71,14 +71,14 @@ async function walk(
 ): Promise<Secret> {
   const bodies = copy.map((record) => decode(epochRecord, record).body);
   const changes = bodies.map((body) => decode(epochBody, body).change);
-  const base = changes.findLastIndex(({ kind }) => kind === 'repair');
-  const repair = changes[base];
+  const base = changes.findLastIndex(({ kind }) => kind !== 'refresh');
+  const made = changes[base];
   let share =
-    repair?.kind === 'repair'
-      ? await openRepairedRecovery(signer, encryption, repair)
-      : (await recoverShare(signer, encryption, certificate)).share;
+    made === undefined || made.kind === 'refresh'
+      ? (await recoverShare(signer, encryption, certificate)).share
+      : await openRepairedRecovery(signer, encryption, made);
   try {
-    if (repair !== undefined) ensureFits(signer, share, epochs[base]!);
+    if (made !== undefined) ensureFits(signer, share, epochs[base]!);
     for (let i = base + 1; i < copy.length; i++) {
       const sealed = copies.flatMap((each) => sealedFor(bodies[i]!, each[i]));
       const next = await firstThatFits(signer, encryption, share, epochs[i]!, sealed);

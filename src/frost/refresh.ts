@@ -6,6 +6,9 @@
  *   openRefresh -> commitment   revealRefresh -> contribution, sealed to the peer   finishRefresh -> certificate
  *   epoch.ts completeRecord -> the record that names the epoch
  *
+ * With a new kit the rounds end in `renewShare` instead: share 3 of that epoch is made of both new shares (repair.ts), and
+ * its record begins the epoch.
+ *
  * Nothing need be stored before `finishRefresh`: a party that dies earlier has changed nothing, and the old epoch signs.
  * A step that throws has wiped what it held; the caller's old share is borrowed and never touched.
  */
@@ -65,6 +68,13 @@ export interface RefreshFinished {
   readonly share: Secret;
   /** The epoch that the complete record will name. */
   readonly next: Epoch;
+}
+
+/** Of an epoch that a new kit begins; the share is the caller's to wipe. */
+export interface RenewedShare {
+  readonly share: Secret;
+  /** F of that epoch. */
+  readonly slope: Bytes;
 }
 
 const THRESHOLD = 2;
@@ -155,42 +165,68 @@ export async function finishRefresh(
   message: Bytes,
   random: Random,
 ): Promise<[RefreshFinished, Bytes]> {
-  const secrets: Secret[] = [state.contribution];
-  const held = <T extends Secret>(secret: T): T => {
-    secrets.push(secret);
-    return secret;
-  };
-  try {
-    const { self, session } = state;
-    const { epoch, id, host } = self;
-    const theirs = held(await readReveal(signer, state, message));
-    const { delta, recoveryDelta, slope } = slopeOf(signer, [state.contribution, theirs]);
-    held(delta);
-    held(recoveryDelta);
-    const body = bodyAfter(epoch, {
-      kind: 'refresh',
-      slope: Uint8Array.from(signer.sumPointsVar([epoch.slope, slope])),
-    });
-    const next = epochAfter(signer, epoch, body);
-    const ephemeral = Secret.own(random(32));
-    const context = recoveryContext(next.wallet, next.number, next.slope);
-    const sealed = await sealTo(next.recoveryKey, recoveryDelta, context, ephemeral);
-    const made = signer.refreshShare({ id, share, delta });
-    return await orWipe([made.share], async () => {
-      ensure(equalVar(made.verifyingShare, next.verifyingShares[id - 1]!), 'BadShare', {
-        detail: 'own share',
-      });
+  const { self, session } = state;
+  const { epoch, id, host } = self;
+  const { share: made, slope, recoveryDelta } = await renew(signer, state, share, message);
+  return orWipe([made], () =>
+    withSecrets([recoveryDelta], async (): Promise<[RefreshFinished, Bytes]> => {
+      const body = bodyAfter(epoch, { kind: 'refresh', slope });
+      const next = epochAfter(signer, epoch, body);
+      const ephemeral = Secret.own(random(32));
+      const context = recoveryContext(next.wallet, next.number, next.slope);
+      const sealed = await sealTo(next.recoveryKey, recoveryDelta, context, ephemeral);
       const [pending, reply] = certifyChange(signer, host, { id, session, body, sealed }, random);
-      return [{ pending, share: made.share, next }, reply];
-    });
-  } finally {
-    for (const secret of secrets) secret.wipe();
-  }
+      return [{ pending, share: made, next }, reply];
+    }),
+  );
+}
+
+/**
+ * In the place of message 3, for a new kit: nothing is sealed to recovery, whose share of that epoch is made anew, and nothing
+ * has begun yet. Throws as `finishRefresh`.
+ */
+export async function renewShare(
+  signer: SignerModule,
+  state: AwaitingRefreshReveal,
+  share: Secret,
+  message: Bytes,
+): Promise<RenewedShare> {
+  const { recoveryDelta, ...renewed } = await renew(signer, state, share, message);
+  recoveryDelta.wipe();
+  return renewed;
 }
 
 /** For a refresh that ends before `finishRefresh`. */
 export function dropRefresh(state: AwaitingRefreshOpen): void {
   state.contribution.wipe();
+}
+
+/** a is gone when it returns. */
+async function renew(
+  signer: SignerModule,
+  state: AwaitingRefreshReveal,
+  share: Secret,
+  message: Bytes,
+): Promise<RenewedShare & { recoveryDelta: Secret }> {
+  const { contribution, self } = state;
+  const { id, epoch } = self;
+  return withSecrets([contribution], async () => {
+    const theirs = await readReveal(signer, state, message);
+    return withSecrets([theirs], async () => {
+      const { delta, recoveryDelta, slope: grown } = slopeOf(signer, [contribution, theirs]);
+      return withSecrets([delta], () =>
+        orWipe([recoveryDelta], async () => {
+          const slope = Uint8Array.from(signer.sumPointsVar([epoch.slope, grown]));
+          const made = signer.refreshShare({ id, share, delta });
+          return orWipe([made.share], async () => {
+            const fits = signer.verifyingSharesVar(epoch.groupKey, slope)[id - 1]!;
+            ensure(equalVar(made.verifyingShare, fits), 'BadShare', { detail: 'own share' });
+            return { share: made.share, slope, recoveryDelta };
+          });
+        }),
+      );
+    });
+  });
 }
 
 /** a_j, as committed. */

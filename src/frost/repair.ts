@@ -6,7 +6,10 @@
  *
  *   new holder  openRepair -> hello                                       finishRepair -> certificate
  *   helpers     joinRepair -> open   splitRepair -> summand   sumRepair -> sum   approveRepair -> certificate
- *   epoch.ts completeRecord -> the record that puts the new holder's keys in place; a refresh follows at once
+ *   epoch.ts completeRecord -> the record that puts the new holder's keys in place
+ *
+ * A refresh follows a new device or cosigner at once. A new kit is made of shares that are new already and have not begun to
+ * sign (refresh.ts `renewShare`), so that its one record begins their epoch too, in which the old paper's share fits nothing.
  *
  * The two helpers exchange opens and summands; both sums go to the new holder and, sealed as they are, to the other helper.
  * A helper that saw another new holder than its peer stands in another session. A step that throws has wiped what it held.
@@ -19,6 +22,7 @@ import { type PartyId, type SignerModule, SUITE } from '../crypto/signer.ts';
 import { importX25519, x25519PublicKey } from '../crypto/x25519.ts';
 import { concat } from '../protocol/bytes.ts';
 import { decode, encode } from '../protocol/codec.ts';
+import type { EpochBody } from '../protocol/epoch.ts';
 import { ensure } from '../protocol/errors.ts';
 import { PROTOCOL_VERSION } from '../protocol/keygen.ts';
 import { type RepairHello, repairDelta, repairHello, repairOpen, repairSum } from '../protocol/repair.ts';
@@ -57,8 +61,13 @@ export interface RepairHelper {
    * Which share is made, and the new holder's host key as this helper itself learnt it: scanned, pinned by the pairing
    * link, or shown on its own screen; never as the other helper claims it, or that one would get the share.
    */
-  readonly target: { readonly id: PartyId; readonly hostKey: Bytes };
+  readonly target: RepairTargetKey;
 }
+
+export type RepairTargetKey =
+  | { readonly id: 1 | 2; readonly hostKey: Bytes }
+  /** `slope`: F of the epoch that the new kit begins, as this helper itself knows it from the refresh. */
+  | { readonly id: 3; readonly hostKey: Bytes; readonly slope: Bytes };
 
 export interface AwaitingSums {
   readonly self: RepairTarget;
@@ -96,6 +105,7 @@ const HELLO = 'hoarfrost/repair-hello';
 const OPEN = 'hoarfrost/repair-open';
 const DELTA = 'hoarfrost/repair-delta';
 const SUM = 'hoarfrost/repair-sum';
+const NO_SLOPE: Bytes = new Uint8Array(0);
 
 /** The two that are left. */
 export function helpersOf(target: PartyId): [PartyId, PartyId] {
@@ -137,13 +147,17 @@ export async function joinRepair(
     previous: epoch.head,
     ceremony,
     id,
+    slope: slopeOf(target),
     hello: helloHash(hello),
     encryptionKey: await x25519PublicKey(encryption),
   });
   return [{ self, hello, body, encryption }, signBody(signer, self.host, OPEN, body, random)];
 }
 
-/** Helper, step 2. `share` is borrowed. Nothing is stored: what is split dies with the ceremony. */
+/**
+ * Helper, step 2. `share` is borrowed: for a new kit, of the epoch to come. Nothing is stored: what is split dies with the
+ * ceremony.
+ */
 export async function splitRepair(
   signer: SignerModule,
   state: AwaitingRepairOpen,
@@ -155,7 +169,8 @@ export async function splitRepair(
   const { id, epoch, target } = self;
   const peer = peerOf(self);
   const theirs = openBody(signer, message, epoch.hostKeys[peer - 1]!, OPEN);
-  const { encryptionKey } = readOpen(theirs, peer, self, hello);
+  const { encryptionKey, slope } = readOpen(theirs, peer, self, hello);
+  ensure(equalVar(slope, slopeOf(target)), 'RefreshInvalid', { detail: 'slopes differ' });
   const session = sessionOf(hello, id < peer ? [body, theirs] : [theirs, body]);
   const randomness = random(32);
   const { kept, sent } = signer.repairSplit({ id, helper: peer, target: target.id, share, randomness });
@@ -210,8 +225,9 @@ export async function sumRepair(
 /**
  * New holder, step 2: the share. `epoch` is from the certificate and chain that it was given, which `advance` has verified;
  * opens and sums are the helpers', in id order. The caller makes the result durable before the message leaves.
- * Throws `RepairedShareMismatch` if the sums are not the lost share (one of the helpers lied, which one is not shown),
- * `TranscriptMismatch` if a helper saw another hello, `EpochStale`, `WrongSession`, `WrongContext`.
+ * Throws `RepairedShareMismatch` if the sums are not the lost share, or for a new kit not that of the epoch to come (one of
+ * the helpers lied, which one is not shown), `TranscriptMismatch` if a helper saw another hello, `RefreshInvalid` if the two
+ * stand for different epochs to come, `EpochStale`, `WrongSession`, `WrongContext`.
  */
 export async function finishRepair(
   signer: SignerModule,
@@ -225,14 +241,19 @@ export async function finishRepair(
   const { id, ceremony } = self;
   const helpers = helpersOf(id);
   ensure(opens.length === 2 && sums.length === 2, 'BadEncoding', { detail: 'two helpers' });
+  const slopes: Bytes[] = [];
   const bodies = opens.map((message, i) => {
     const helper = helpers[i]!;
     const body = openBody(signer, message, epoch.hostKeys[helper - 1]!, OPEN);
-    readOpen(body, helper, { epoch, ceremony }, hello);
+    slopes.push(readOpen(body, helper, { epoch, ceremony }, hello).slope);
     return body;
   });
+  const [slope, other] = slopes as [Bytes, Bytes];
+  ensure(equalVar(slope, other), 'RefreshInvalid', { detail: 'slopes differ' });
   const session = sessionOf(hello, bodies);
   const said = readSums(signer, epoch, session, helpers, sums);
+  const body = recordBody(epoch, session, hello, slope, said);
+  const next = epochAfter(signer, epoch, body);
   const opened: Secret[] = [];
   try {
     for (const [i, { sealed }] of said.entries())
@@ -241,11 +262,9 @@ export async function finishRepair(
       );
     const share = signer.repairFinish({
       sums: opened as [Secret, Secret],
-      verifyingShare: epoch.verifyingShares[id - 1]!,
+      verifyingShare: next.verifyingShares[id - 1]!,
     });
     try {
-      const body = recordBody(epoch, session, hello, said);
-      const next = epochAfter(signer, epoch, body);
       const change = { id, session, body, sealed: new Uint8Array(0) };
       const [pending, reply] = certifyChange(signer, self.host, change, random);
       return [{ pending, share, next }, reply];
@@ -275,7 +294,8 @@ export function approveRepair(
   ensure(sums.length === 2 && equalVar(sums[helpers.indexOf(id)]!, state.sum), 'WrongSession', {
     detail: 'own sum altered',
   });
-  const body = recordBody(epoch, session, hello, readSums(signer, epoch, session, helpers, sums));
+  const said = readSums(signer, epoch, session, helpers, sums);
+  const body = recordBody(epoch, session, hello, slopeOf(target), said);
   epochAfter(signer, epoch, body);
   readCertify(signer, epoch, { session, body }, target.id, certify);
   return certifyChange(signer, host, { id, session, body, sealed: new Uint8Array(0) }, random);
@@ -286,21 +306,26 @@ export function dropRepair(state: AwaitingDelta): void {
   state.kept.wipe();
 }
 
-/** Share 3 as a repair record that `advance` has verified holds it. Throws `WrongContext` for another key or an altered ciphertext. */
+/** Share 3 as the record of a repair or kit that `advance` has verified holds it. Throws `WrongContext` for another key or an altered ciphertext. */
 export async function openRepairedRecovery(
   signer: SignerModule,
   encryption: CryptoKey,
-  { session, target, recovery }: { session: Bytes; target: number; recovery: readonly Bytes[] },
+  change: Exclude<EpochBody['change'], { kind: 'refresh' }>,
 ): Promise<Secret> {
   const parts: Secret[] = [];
-  const senders = target === 3 ? helpersOf(3) : [3 as const];
+  const [sealed, senders] =
+    change.kind === 'kit' ? [change.sums, helpersOf(3)] : [[change.recovery], [3 as const]];
   try {
-    for (const [i, sealed] of recovery.entries())
-      parts.push(await openSealed(encryption, sealed, sealContext(session, senders[i]!, 3)));
+    for (const [i, each] of sealed.entries())
+      parts.push(await openSealed(encryption, each, sealContext(change.session, senders[i]!, 3)));
     return signer.sumSecrets(parts);
   } finally {
     for (const part of parts) part.wipe();
   }
+}
+
+function slopeOf(target: RepairTargetKey): Bytes {
+  return target.id === 3 ? target.slope : NO_SLOPE;
 }
 
 function readHello(hello: Bytes, target: { id: PartyId; hostKey: Bytes }, ceremony: Bytes): void {
@@ -317,7 +342,7 @@ function readOpen(
   from: PartyId,
   { epoch, ceremony }: { epoch: Epoch; ceremony: Bytes },
   hello: Bytes,
-): { encryptionKey: Bytes } {
+): { encryptionKey: Bytes; slope: Bytes } {
   const said = decode(repairOpen, body);
   checkVersion(said);
   ensure(said.id === from, 'BadIdentifier', { culprit: from });
@@ -348,12 +373,16 @@ function recordBody(
   epoch: Epoch,
   session: Bytes,
   hello: Bytes,
-  sums: readonly { sealed: Bytes; recovery: Bytes[] }[],
+  slope: Bytes,
+  said: readonly { sealed: Bytes; recovery: Bytes[] }[],
 ): Bytes {
   const { target, hostKey, encryptionKey, noiseKey }: RepairHello = decode(repairHello, hello);
-  const recovery = target === 3 ? sums.map(({ sealed }) => sealed) : sums.flatMap((said) => said.recovery);
-  const keys = { hostKey, encryptionKey, noiseKey };
-  return bodyAfter(epoch, { kind: 'repair', session, target, ...keys, recovery });
+  const made = { session, hostKey, encryptionKey };
+  if (target === 3) {
+    return bodyAfter(epoch, { kind: 'kit', ...made, slope, sums: said.map(({ sealed }) => sealed) });
+  }
+  const [recovery] = said.flatMap((each) => each.recovery);
+  return bodyAfter(epoch, { kind: 'repair', ...made, target, noiseKey, recovery: recovery! });
 }
 
 function peerOf({ id, target }: RepairHelper): PartyId {

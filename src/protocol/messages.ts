@@ -165,7 +165,10 @@ export const request = union({
   /** How a ceremony stands, for who knows its id. */
   ceremony: struct({ id: hash }),
   ceremonies: struct({}),
-  /** A lost device's or kit's share, over a ceremony that is ripe: the new holder's hello of frost/repair. */
+  /**
+   * A lost device's or kit's share, over a ceremony that is ripe: the new holder's hello of frost/repair. For a kit after
+   * `refreshReveal` on the same connection, in whose epoch its share is made.
+   */
   repairOpen: struct({ ceremony: hash, hello: partyMessage }),
   /** From the other helper: its opening and its summand. */
   repairSplit: struct({ open: partyMessage, delta: partyMessage }),

@@ -30,6 +30,8 @@ export const repairOpen = struct({
   previous: bytes(32),
   ceremony: bytes(32),
   id: u8,
+  /** F of the epoch that a new kit begins, which the helpers have agreed on before; or else empty. */
+  slope: blob(33),
   /** Hash of the new holder's hello as this helper saw it. */
   hello: bytes(32),
   /** X25519, for this repair only. */

@@ -3,6 +3,7 @@ import { load } from '../../src/crypto/load.ts';
 import { systemRandom as random } from '../../src/crypto/random.ts';
 import { Secret } from '../../src/crypto/secret.ts';
 import type { Epoch } from '../../src/frost/epoch.ts';
+import { openRefresh, type RenewedShare, renewShare, revealRefresh } from '../../src/frost/refresh.ts';
 import * as repair from '../../src/frost/repair.ts';
 import { ceremonyId, deviceActHash, wordsActHash } from '../../src/policy/ceremony.ts';
 import {
@@ -117,23 +118,36 @@ export async function repairDevice(
   return { approve, share: finished.share, epoch, certificate, records };
 }
 
+/** The rounds that a new kit begins with: the device's new share, before any kit is of its epoch. */
+export async function renewDevice({ device, client }: Owner, epoch: Epoch): Promise<RenewedShare> {
+  const signer = await load();
+  const self = { id: 1, host: device.host, epoch } as const;
+  const [opened, open] = await openRefresh(signer, self, random);
+  const theirs = await client.ask({ kind: 'refreshOpen', message: open }, 'party');
+  const [revealed, reveal] = await revealRefresh(signer, opened, theirs.message, random);
+  const { message } = await client.ask({ kind: 'refreshReveal', message: reveal }, 'party');
+  return renewShare(signer, revealed, device.share, message);
+}
+
 /** New words beside device and cosigner: up to the device's last message. */
 export async function repairKit(
-  { device, client }: Owner,
+  owner: Owner,
   kit: RecoveryKeys,
   ceremony: Bytes,
-  epoch?: Epoch,
+  spoil: { renewed?: (own: RenewedShare) => RenewedShare | Promise<RenewedShare> } = {},
 ) {
+  const { device, client } = owner;
   const signer = await load();
-  const now = epoch ?? (await epochOf(device, []));
+  const now = await epochOf(device, []);
+  const renewed = await (spoil.renewed ?? ((own) => own))(await renewDevice(owner, now));
   const { host, encryption } = kit;
   const self = { id: 3, host, encryption, noiseKey: new Uint8Array(0), ceremony } as const;
   const [waiting, hello] = repair.openRepair(signer, self, random);
-  const target = { id: 3, hostKey: await hostKeyOf(host) } as const;
+  const target = { id: 3, hostKey: await hostKeyOf(host), slope: renewed.slope } as const;
   const helper = { id: 1, host: device.host, epoch: now, ceremony, target } as const;
   const [joined, own] = await repair.joinRepair(signer, helper, hello, random);
   const { open } = await client.ask({ kind: 'repairOpen', ceremony, hello }, 'repairOpened');
-  const [split, delta] = await repair.splitRepair(signer, joined, device.share, open, random);
+  const [split, delta] = await repair.splitRepair(signer, joined, renewed.share, open, random);
   const theirs = await client.ask({ kind: 'repairSplit', open: own, delta }, 'repairSplit');
   const [summed, sum] = await repair.sumRepair(signer, split, theirs.delta, random);
   const sums = [sum, theirs.sum];
@@ -141,5 +155,5 @@ export async function repairKit(
   const [, approval] = repair.approveRepair(signer, summed, sums, certify, random);
   const approve = async () =>
     (await client.ask({ kind: 'repairApprove', sum, certify, approval }, 'repaired')).record;
-  return { approve, share: finished.share };
+  return { approve, share: finished.share, next: finished.next, renewed: renewed.share };
 }

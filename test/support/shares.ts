@@ -118,13 +118,33 @@ export async function begin(
 }
 
 /** Both parties' side of a refresh, up to their certify messages. */
-export async function refreshBoth(
+export function refreshBoth(
   signer: SignerModule,
   life: Pick<Life, 'epoch' | 'holders'>,
   random: Random,
   spoil: Spoil<'open' | 'reveal'> = {},
   epochs: readonly [Epoch, Epoch] = [life.epoch, life.epoch],
 ) {
+  return endedBoth(signer, life, random, spoil, epochs, (state, share, message) =>
+    refresh.finishRefresh(signer, state, share, message, random),
+  );
+}
+
+/** Both parties' shares of an epoch that a new kit is to begin. */
+export function renewBoth(signer: SignerModule, life: Pick<Life, 'epoch' | 'holders'>, random: Random) {
+  return endedBoth(signer, life, random, {}, [life.epoch, life.epoch], (state, share, message) =>
+    refresh.renewShare(signer, state, share, message),
+  );
+}
+
+async function endedBoth<T>(
+  signer: SignerModule,
+  life: Pick<Life, 'epoch' | 'holders'>,
+  random: Random,
+  spoil: Spoil<'open' | 'reveal'>,
+  epochs: readonly [Epoch, Epoch],
+  end: (state: refresh.AwaitingRefreshReveal, share: Secret, message: Bytes) => Promise<T>,
+): Promise<[T, T]> {
   const sides = ([1, 2] as const).map((id) => ({
     id,
     host: life.holders[id - 1]!.host,
@@ -144,9 +164,9 @@ export async function refreshBoth(
   const finished = [];
   for (const [i, [state]] of revealed.entries()) {
     const message = seen('reveal', reveals, sides[i]!.id);
-    finished.push(await refresh.finishRefresh(signer, state, life.holders[i]!.share, message, random));
+    finished.push(await end(state, life.holders[i]!.share, message));
   }
-  return finished as [(typeof finished)[0], (typeof finished)[0]];
+  return finished as [T, T];
 }
 
 /** One whole refresh: both certify, each keeps its own record, recovery follows. */
@@ -187,7 +207,10 @@ export async function newHolder(
 
 export type RepairKind = 'hello' | 'open' | 'delta' | 'sum' | 'certify';
 
-/** A whole repair of share `target` by the other two; what the three end with. */
+/**
+ * A whole repair of share `target` by the other two; what the three end with. A new kit is made of the helpers' `renewed`
+ * shares.
+ */
 export async function repairAll(
   signer: SignerModule,
   life: Life,
@@ -196,8 +219,12 @@ export async function repairAll(
   spoil: Spoil<RepairKind> = {},
   epochs: (id: PartyId) => Epoch = () => life.epoch,
   host?: Secret,
+  renewed?: readonly [refresh.RenewedShare, refresh.RenewedShare],
 ) {
   const ceremony = random(32);
+  const fresh = target === 3 ? (renewed ?? (await renewBoth(signer, life, random))) : null;
+  const slope = (id: PartyId) => fresh![id - 1]!.slope;
+  const shareOf = (id: PartyId) => (fresh === null ? life.holders[id - 1]!.share : fresh[id - 1]!.share);
   const self = await newHolder(target, random, ceremony, host);
   const hostKey = signer.publicKey(self.host).slice(1) as Bytes;
   const ids = repair.helpersOf(target);
@@ -210,7 +237,8 @@ export async function repairAll(
   const joined = [];
   for (const id of ids) {
     const { host } = life.holders[id - 1]!;
-    const helper = { id, host, epoch: epochs(id), ceremony, target: { id: target, hostKey } };
+    const shown = target === 3 ? { id: target, hostKey, slope: slope(id) } : { id: target, hostKey };
+    const helper = { id, host, epoch: epochs(id), ceremony, target: shown };
     joined.push(await repair.joinRepair(signer, helper, seen('hello', hello, target, id), random));
   }
   const opens = joined.map(([, m]) => m);
@@ -218,7 +246,7 @@ export async function repairAll(
   for (const [i, [state]] of joined.entries()) {
     const id = ids[i]!;
     const open = seen('open', at(opens, other(id)), other(id), id);
-    split.push(await repair.splitRepair(signer, state, life.holders[id - 1]!.share, open, random));
+    split.push(await repair.splitRepair(signer, state, shareOf(id), open, random));
   }
   const deltas = split.map(([, m]) => m);
   const summed = [];
@@ -252,7 +280,7 @@ export async function repairAll(
     approved.map(([, message], i) => ({ from: ids[i]!, message })),
   );
   const oneTimeKeys = joined.map(([state]) => state.encryption);
-  return { self, finished, record, opens, deltas, sums, oneTimeKeys };
+  return { self, finished, record, opens, deltas, sums, oneTimeKeys, shareOf };
 }
 
 /** A whole repair, and the life after it. */
@@ -262,9 +290,11 @@ export async function repaired(
   target: PartyId,
   random: Random,
 ): Promise<Life> {
-  const { self, finished, record } = await repairAll(signer, life, target, random);
+  const { self, finished, record, shareOf } = await repairAll(signer, life, target, random);
   const holders = life.holders.map((holder) =>
-    holder.id === target ? { id: target, host: self.host, share: finished.share } : holder,
+    holder.id === target
+      ? { id: target, host: self.host, share: finished.share }
+      : { ...holder, share: shareOf(holder.id) },
   );
   return {
     ...life,

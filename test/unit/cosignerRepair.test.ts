@@ -1,6 +1,9 @@
 /** What a cosigner does for a lost device and for a lost kit, over either store: real TLS and Noise; the test plays everybody else. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type PostgresServer, startPostgres } from '../../scripts/setup/postgres.ts';
+import { destroyDoomed } from '../../src/cosigner/epochKeys.ts';
 import type { Store } from '../../src/cosigner/store.ts';
 import { openPostgres } from '../../src/cosigner/stores/postgres.ts';
 import { load } from '../../src/crypto/load.ts';
@@ -8,6 +11,7 @@ import { systemRandom } from '../../src/crypto/random.ts';
 import { Secret } from '../../src/crypto/secret.ts';
 import { advance, firstEpoch } from '../../src/frost/epoch.ts';
 import { recoverAtEpoch } from '../../src/frost/records.ts';
+import type { RenewedShare } from '../../src/frost/refresh.ts';
 import { keysFromWords, newWords, type RecoveryKeys } from '../../src/recovery/words.ts';
 import {
   addressOf,
@@ -25,6 +29,7 @@ import {
   testFolder,
 } from '../support/cosigner.ts';
 import { describeReal } from '../support/real.ts';
+import { refreshed, testSignature } from '../support/refreshing.ts';
 import {
   askByDevice,
   askByWords,
@@ -33,6 +38,7 @@ import {
   hostKeyOf,
   type NewDevice,
   newDeviceAt,
+  renewDevice,
   repairDevice,
   repairKit,
   said,
@@ -240,10 +246,12 @@ function suite(store?: () => Promise<Store>): void {
       const ceremony = await askByDevice(owner, await purpose());
       await expect(repairKit(owner, kit, ceremony)).rejects.toEqual(code('CeremonyWaits'));
       await clock.pass(running, DAY);
-      const { approve, share } = await repairKit(owner, kit, ceremony);
+      const { approve, share, next } = await repairKit(owner, kit, ceremony);
       const record = await approve();
       const signer = await load();
-      expect(signer.publicKey(share)).toEqual(owner.device.keys.verifyingShares[2]);
+      expect(advance(signer, firstEpoch(signer, owner.device.keys), record)).toEqual(next);
+      expect(signer.publicKey(share)).toEqual(next.verifyingShares[2]);
+      expect(share.expose()).not.toEqual(owner.device.recoveryShare.expose());
       const { certificate } = owner.device;
       const back = await recoverAtEpoch(signer, kit.encryption.privateKey, certificate, [[record]]);
       expect(back.share.expose()).toEqual(share.expose());
@@ -256,6 +264,101 @@ function suite(store?: () => Promise<Store>): void {
       const again = await askByWords(mine, kit);
       await clock.pass(running, DAY);
       await (await repairDevice(mine, kit, again)).approve();
+    });
+
+    /** What the store holds of the epoch, the shares' keys and whose words they are. */
+    const standing = async () => {
+      const { store } = running.cosigner;
+      const { wallet } = owner.device.keys;
+      return {
+        keys: readdirSync(join(folder, 'epoch-keys')).length,
+        ...(await store.viewWallet(wallet, async (view) => ({
+          epoch: view.wallet.epoch,
+          records: (await view.records('epoch')).length,
+        }))),
+        words: await Promise.all(
+          [owner.words, kit].map(async ({ host }) => {
+            const found = await store.walletsOfRecord('recovery', await hostKeyOf(host));
+            return found.length;
+          }),
+        ),
+      };
+    };
+
+    test('attack-23 begins an epoch in the same commit: the shares that the old paper fits sign nothing, and go', async () => {
+      const ceremony = await askByDevice(owner, await purpose());
+      await clock.pass(running, DAY);
+      const before = await standing();
+      expect(before).toEqual({ keys: 1, epoch: 0, records: 0, words: [1, 0] });
+      const { approve, next, renewed } = await repairKit(owner, kit, ceremony);
+      expect(await standing()).toEqual(before);
+      await approve();
+      expect(await standing()).toEqual({ keys: 2, epoch: 1, records: 1, words: [0, 1] });
+
+      // With the share of before the device is nobody, whichever epoch it names.
+      const posing = { ...owner.device, epoch: next };
+      for (const old of [owner.device, posing])
+        await expect(signs(owner.client, old)).rejects.toEqual(code('EpochStale'));
+      const device = { ...owner.device, epoch: next, share: renewed };
+      await pay(owner.client, device, 1000n);
+      const signature = await testSignature(owner.client, device);
+      await owner.client.ask({ kind: 'refreshDone', epoch: 1, signature }, 'retired');
+      expect(await standing()).toMatchObject({ keys: 1, epoch: 1 });
+      await pay(owner.client, device, 1000n);
+    });
+
+    test('attack-18 without the rounds of a new epoch, or with rounds that were used, no kit is made', async () => {
+      const ceremony = await askByDevice(owner, await purpose());
+      await clock.pass(running, DAY);
+      const { client } = owner;
+      const none = { kind: 'repairOpen', ceremony, hello: new Uint8Array(1) } as const;
+      await expect(client.ask(none, 'repairOpened')).rejects.toEqual(code('SessionUnknown'));
+      const { approve } = await repairKit(owner, kit, ceremony);
+      await expect(client.ask(none, 'repairOpened')).rejects.toEqual(code('SessionUnknown'));
+      await expect(approve()).rejects.toEqual(code('SessionUnknown'));
+      expect(await standing()).toMatchObject({ epoch: 0, records: 0, words: [1, 0] });
+      await pay(owner.client, owner.device, 1000n);
+    });
+
+    test('attack-18 a device that would keep its share, or begins another epoch, is refused and changes nothing', async () => {
+      const ceremony = await askByDevice(owner, await purpose());
+      await clock.pass(running, DAY);
+      const { share, epoch } = owner.device;
+      const slope = Uint8Array.from(epoch.slope);
+      for (const [renewed, error] of [
+        // The new holder sees it: the sums are of two epochs.
+        [(own: RenewedShare) => ({ ...own, share }), 'RepairedShareMismatch'],
+        // The cosigner sees it: it knows which epoch it has agreed on.
+        [() => ({ share, slope }), 'RefreshInvalid'],
+        [(own: RenewedShare) => renewDevice(owner, epoch).then(() => own), 'RefreshInvalid'],
+      ] as const)
+        await expect(repairKit(owner, kit, ceremony, { renewed })).rejects.toEqual(code(error));
+      expect(await standing()).toMatchObject({ keys: 1, epoch: 0, records: 0, words: [1, 0] });
+      await (await repairKit(owner, kit, ceremony)).approve();
+    });
+
+    test('contested at the last moment nothing of it has happened: no epoch, no words', async () => {
+      const ceremony = await askByDevice(owner, await purpose());
+      await clock.pass(running, DAY);
+      const { approve } = await repairKit(owner, kit, ceremony);
+      await byWords(owner.client, owner.words, said(ceremony, 'contest', clock.time));
+      await expect(approve()).rejects.toEqual(code('CeremonyWaits'));
+      expect(await standing()).toMatchObject({ epoch: 0, records: 0, words: [1, 0] });
+      // The key that was made for it goes with the next look at the queue.
+      await clock.pass(running, DAY);
+      await destroyDoomed(running.cosigner);
+      expect(await standing()).toMatchObject({ keys: 1 });
+    });
+
+    test('a refresh that came first makes it stale, and it changes nothing', async () => {
+      const ceremony = await askByDevice(owner, await purpose());
+      await clock.pass(running, DAY);
+      const { approve } = await repairKit(owner, kit, ceremony);
+      const second = await Client.connect(addressOf(running), owner.device.noise);
+      const device = await refreshed(second, owner.device);
+      await expect(approve()).rejects.toEqual(code('EpochStale'));
+      expect(await standing()).toMatchObject({ epoch: 1, records: 1, words: [1, 0] });
+      await pay(second, device, 1000n);
     });
 
     test('words that are stolen stop it within the delay', async () => {

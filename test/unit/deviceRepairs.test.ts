@@ -3,10 +3,11 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { decode, encode } from '../../src/protocol/codec.ts';
+import { epochBody, epochRecord } from '../../src/protocol/epoch.ts';
 import { offlineMessage } from '../../src/protocol/offline.ts';
 import { newWords } from '../../src/recovery/words.ts';
 import { type Running, removeFolder, START, startCosigner, testFolder } from '../support/cosigner.ts';
-import { type Death, Killed, newProfile, type Profile, Worker } from '../support/deviceHost.ts';
+import { type Death, databaseOf, Killed, newProfile, type Profile, Worker } from '../support/deviceHost.ts';
 import { linkOf, onboard, PASSWORD } from '../support/onboard.ts';
 import { askForKit, askToReturn, MovedClock, Page, replaceKit } from '../support/returning.ts';
 
@@ -79,6 +80,21 @@ async function drill(worker: Worker, by: readonly string[]): Promise<unknown> {
   return worker.call('drillFinish', { message: await new Page(by).answer(message) });
 }
 
+/** What changed the shares, by the device's records; whose shares are here; what the cosigner signs in; keys that it has. */
+async function standing() {
+  const db = await databaseOf(profile);
+  const [records, shares] = [await db.all('records'), await db.all('shares')];
+  const { wallet } = (await db.get('vault', 'vault'))!;
+  db.close();
+  return {
+    changes: records.map(({ record }) => decode(epochBody, decode(epochRecord, record).body).change.kind),
+    shares: shares.map(({ epoch }) => epoch),
+    theirs: await running.cosigner.store.viewWallet(wallet, async (view) => view.wallet.epoch),
+    keys: keysIn(folders[0]).length,
+  };
+}
+const keysIn = (folder: string) => readdirSync(join(folder, 'epoch-keys'));
+
 describe('a lost kit', () => {
   test('attack-23 device and cosigner make a new one after the delay; the old words can do nothing', async () => {
     const kit = newWords();
@@ -91,8 +107,11 @@ describe('a lost kit', () => {
     worker = await awake();
     expect(await worker.call('kit', null)).toMatchObject({ ceremony: { phase: 'ripe' } });
     await expect(replaceKit(worker, newWords())).rejects.toEqual(code('BadWords'));
+    expect(await standing()).toEqual({ changes: [], shares: [0], theirs: 0, keys: 1 });
     await replaceKit(worker, kit);
     expect(await worker.call('kit', null)).toEqual({ ceremony: null });
+    // One commit, and the shares that the old paper fits are gone when it is done.
+    expect(await standing()).toEqual({ changes: ['kit'], shares: [1], theirs: 1, keys: 1 });
     await ensureWell(worker, 1);
 
     await drill(worker, kit);
@@ -105,7 +124,7 @@ describe('a lost kit', () => {
 
   for (const when of ['before', 'after'] as const)
     test(`attack-18 a worker killed ${when} any of its writes and frames: one kit opens, and it is the new one`, {
-      timeout: 300_000,
+      timeout: 600_000,
     }, async () => {
       for (const by of ['write', 'frame'] as const)
         for (let at = 1, done = false; !done; at++) {
@@ -128,8 +147,16 @@ describe('a lost kit', () => {
           const first = await again({ by, at, when }).catch(unlessKilled);
           done = first !== null;
           first?.kill();
+          // Whoever knows of the new kit knows of its epoch, and has its share.
+          const { changes, shares, theirs } = await standing();
+          expect([[], ['kit']]).toContainEqual(changes);
+          expect(shares).toContain(theirs);
+          expect(theirs).toBeGreaterThanOrEqual(changes.length);
           const worker = await again();
           await ensureWell(worker, 1);
+          await vi.waitFor(async () =>
+            expect(await standing()).toMatchObject({ changes: ['kit'], shares: [1], theirs: 1 }),
+          );
           await drill(worker, kit);
           await expect(drill(worker, words)).rejects.toEqual(code('BadWords'));
           worker.kill();
@@ -146,8 +173,6 @@ describe('another cosigner', () => {
       ({ message } = await worker.call('moveAnswer', { message: await page.answer(message) }));
     }
   }
-  const keysIn = (folder: string) => readdirSync(join(folder, 'epoch-keys'));
-
   test('attack-23 device and words move to another one; the old one is told and forgets its share', async () => {
     const worker = await awake();
     await move(worker);

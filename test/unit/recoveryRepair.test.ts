@@ -23,6 +23,7 @@ import {
   newHolder,
   recovered,
   refreshed,
+  renewBoth,
   secretsOf,
 } from '../support/shares.ts';
 
@@ -96,16 +97,18 @@ describe('recovery helps with a repair, by offline messages', () => {
     const offer = { kind: 'kitOffer' as const, bundle: bundleOf(life), ceremony, hostKey: null };
     const [kit, { hello }] = openKit(signer, keys, offer, random);
     const hostKey = signer.publicKey(keys.host).slice(1) as Bytes;
+    const renewed = await renewBoth(signer, life, random);
     const joined = [];
     for (const id of [1, 2] as const) {
       const { host } = life.holders[id - 1]!;
-      const self = { id, host, epoch: life.epoch, ceremony, target: { id: 3 as const, hostKey } };
+      const { slope } = renewed[id - 1]!;
+      const self = { id, host, epoch: life.epoch, ceremony, target: { id: 3 as const, hostKey, slope } };
       joined.push(await repair.joinRepair(signer, self, hello, random));
     }
     const opens = joined.map(([, message]) => message);
     const split = [];
     for (const [i, [state]] of joined.entries())
-      split.push(await repair.splitRepair(signer, state, life.holders[i]!.share, opens[1 - i]!, random));
+      split.push(await repair.splitRepair(signer, state, renewed[i]!.share, opens[1 - i]!, random));
     const summed = [];
     for (const [i, [state]] of split.entries())
       summed.push(await repair.sumRepair(signer, state, split[1 - i]![1], random));
@@ -119,9 +122,11 @@ describe('recovery helps with a repair, by offline messages', () => {
       { from: 3, message: certify },
     ]);
     const after = { ...life, records: { 1: [...life.records[1], record], 2: [...life.records[2], record] } };
-    expect((await recovered(signer, { ...after, words: keys.encryption })).expose()).toEqual(
-      life.holders[2].share.expose(),
-    );
+    const share = await recovered(signer, { ...after, words: keys.encryption });
+    const epoch = advance(signer, life.epoch, record);
+    const [one, two] = [1, 2].map((id) => ({ ...life.holders[id - 1]!, share: renewed[id - 1]!.share }));
+    const three = { ...life.holders[2], share };
+    everyPairSigns(signer, { ...after, epoch, holders: [one!, two!, three] }, random);
     await expect(recovered(signer, after)).rejects.toMatchObject({ code: 'BadWords' });
   });
 

@@ -16,6 +16,7 @@ import {
 } from '../../src/frost/repair.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
 import { epochBody, epochRecord } from '../../src/protocol/epoch.ts';
+import { HoarfrostError } from '../../src/protocol/errors.ts';
 import { signedBody } from '../../src/protocol/keygen.ts';
 import { repairDelta, repairOpen, repairSum } from '../../src/protocol/repair.ts';
 import { seededRandom } from '../support/parties.ts';
@@ -23,11 +24,14 @@ import {
   begin,
   everyPairSigns,
   forged,
+  interpolate,
   type Life,
   newHolder,
   numberOf,
+  opens,
   recovered,
   refreshed,
+  renewBoth,
   repairAll,
   repaired,
   secretsOf,
@@ -59,12 +63,17 @@ describe('repair', () => {
   test.each(directions)('attack-23: share %i: %s', async (target) => {
     const after = await repaired(signer, life, target, random);
     const share = after.holders[target - 1]!.share;
-    expect(share.expose()).toEqual(life.holders[target - 1]!.share.expose());
-    expect(after.epoch.number).toBe(life.epoch.number);
     expect(after.epoch.groupKey).toEqual(life.epoch.groupKey);
-    expect(after.epoch.verifyingShares).toEqual(life.epoch.verifyingShares);
+    if (target === 3) {
+      expect(after.epoch.number).toBe(life.epoch.number + 1);
+      expect((await recovered(signer, after)).expose()).toEqual(share.expose());
+    } else {
+      expect(share.expose()).toEqual(life.holders[target - 1]!.share.expose());
+      expect(after.epoch.number).toBe(life.epoch.number);
+      expect(after.epoch.verifyingShares).toEqual(life.epoch.verifyingShares);
+    }
     everyPairSigns(signer, after, random);
-    // A refresh follows at once, certified by the keys that stand now.
+    // A refresh that follows is certified by the keys that stand now.
     const next = await refreshed(signer, after, random);
     everyPairSigns(signer, next, random);
     expect((await recovered(signer, next)).expose()).toEqual(next.holders[2].share.expose());
@@ -74,6 +83,36 @@ describe('repair', () => {
       expect(() => signTogether(signer, next.epoch, mixed, testSignInput(next.epoch), random)).toThrow(
         code('BadShare', { culprit: target }),
       );
+    }
+  });
+
+  test('attack-23: with a new kit the lost paper fits no share that is left, and nothing was sealed to it', async () => {
+    const kit = await repaired(signer, life, 3, random);
+    for (const [i, y] of kit.epoch.verifyingShares.entries())
+      expect(y).not.toEqual(life.epoch.verifyingShares[i]);
+    // The thief has the old words, and the records up to the new kit.
+    const paper = await recovered(signer, life);
+    expect(paper.expose()).toEqual(life.holders[2].share.expose());
+    const thief = { id: 3, share: paper } as const;
+    for (const holder of [kit.holders[0], kit.holders[1]]) {
+      const input = testSignInput(kit.epoch);
+      for (const pair of [
+        [holder, thief],
+        [thief, holder],
+      ] as const)
+        expect(() => signTogether(signer, kit.epoch, pair, input, random)).toThrow(HoarfrostError);
+      const key = interpolate(
+        { id: holder.id, share: numberOf(holder.share) },
+        { id: 3, share: numberOf(paper) },
+      );
+      expect(opens(kit.epoch.groupKey, key)).toBe(false);
+    }
+    // Together with a share of its own epoch it is the key: that is why those must go.
+    const before = { id: 1 as const, share: numberOf(life.holders[0].share) };
+    expect(opens(life.epoch.groupKey, interpolate(before, { id: 3, share: numberOf(paper) }))).toBe(true);
+    for (const id of [1, 2] as const) {
+      expect(kit.records[id]).toHaveLength(life.records[id].length + 1);
+      expect(decode(epochRecord, kit.records[id].at(-1)!).sealed).toHaveLength(0);
     }
   });
 
@@ -110,7 +149,7 @@ describe('repair', () => {
     for (const record of next.records[1].slice(1)) {
       const { body, sealed } = decode(epochRecord, record);
       const { change } = decode(epochBody, body);
-      const all = change.kind === 'repair' ? change.recovery : [sealed];
+      const all = change.kind === 'kit' ? change.sums : [sealed];
       for (const each of all)
         for (const context of contextsOf(next, change))
           await expect(openSealed(life.words.privateKey, each, context)).rejects.toMatchObject({
@@ -148,7 +187,7 @@ describe('repair', () => {
     };
     const wrong = Secret.own(random(32));
     const context = Uint8Array.of(...session, 3, 3);
-    const recovery = [await sealTo(epoch.recoveryKey, wrong, context, Secret.own(random(32)))];
+    const recovery = await sealTo(epoch.recoveryKey, wrong, context, Secret.own(random(32)));
     const body = bodyAfter(epoch, { kind: 'repair', session, target: 1, ...keys, recovery });
     const certificates = [self.host, holders[1].host, holders[2].host].map(
       (host, i) =>
@@ -175,8 +214,13 @@ async function joinedPair(target: PartyId) {
   const self = await newHolder(target, random, ceremony);
   const [, hello] = openRepair(signer, self, random);
   const joined = [];
+  const renewed = await renewBoth(signer, life, random);
   for (const id of helpersOf(target)) {
-    const shown = { id: target, hostKey: hostKeyOf(self.host) };
+    const hostKey = hostKeyOf(self.host);
+    const shown =
+      target === 3
+        ? { id: target, hostKey, slope: renewed[id === 1 ? 0 : 1].slope }
+        : { id: target, hostKey };
     const { host } = life.holders[id - 1]!;
     joined.push(
       await joinRepair(signer, { id, host, epoch: life.epoch, ceremony, target: shown }, hello, random),
@@ -251,7 +295,7 @@ describe('what a repair shows to whom', () => {
         );
         // What the new holder sees is masked by a number that it never sees.
         const bare = [1n, 2n, Fn.neg(1n), Fn.inv(2n)].map((lambda) =>
-          Fn.mul(lambda, numberOf(life.holders[from - 1]!.share)),
+          Fn.mul(lambda, numberOf(run.shareOf(from))),
         );
         expect(bare).not.toContain(numberOf(opened));
       }
@@ -259,8 +303,11 @@ describe('what a repair shows to whom', () => {
   );
 
   test('of all secrets that a repair makes only the share is left, and none of one that fails', async () => {
+    const renewed = await renewBoth(signer, life, random);
+    const all = (target: PartyId, host?: Secret) =>
+      secretsOf(() => repairAll(signer, life, target, random, {}, () => life.epoch, host, renewed));
     for (const target of [1, 2, 3] as const) {
-      const { result, left } = await secretsOf(() => repairAll(signer, life, target, random));
+      const { result, left } = await all(target);
       const run = result as Awaited<ReturnType<typeof repairAll>>;
       expect(left).toEqual([run.self.host, run.finished.share]);
       expect(left[1]).toBe(run.finished.share);
@@ -277,9 +324,7 @@ describe('what a repair shows to whom', () => {
     );
     expect(stopped).toMatchObject({ result: { code: 'BadEncoding' }, left: [] });
     // After the share is made: a new holder under a host key that is not new.
-    const failed = await secretsOf(() =>
-      repairAll(signer, life, 3, random, {}, () => life.epoch, life.holders[2].host),
-    );
+    const failed = await all(3, life.holders[2].host);
     expect(failed).toMatchObject({ result: { code: 'BadIdentifier' }, left: [] });
   });
 

@@ -25,6 +25,7 @@ import {
   newHolder,
   type RepairKind,
   refreshed,
+  renewBoth,
   repairAll,
   type Spoil,
 } from '../support/shares.ts';
@@ -57,8 +58,13 @@ async function joinedPair(target: PartyId) {
   const self = await newHolder(target, random, ceremony);
   const [, hello] = openRepair(signer, self, random);
   const joined = [];
+  const renewed = await renewBoth(signer, life, random);
   for (const id of helpersOf(target)) {
-    const shown = { id: target, hostKey: hostKeyOf(self.host) };
+    const hostKey = hostKeyOf(self.host);
+    const shown =
+      target === 3
+        ? { id: target, hostKey, slope: renewed[id === 1 ? 0 : 1].slope }
+        : { id: target, hostKey };
     const { host } = life.holders[id - 1]!;
     joined.push(
       await joinRepair(signer, { id, host, epoch: life.epoch, ceremony, target: shown }, hello, random),
@@ -136,8 +142,42 @@ describe('attack-18: repair', () => {
 
   test('with a helper’s share of another epoch is RepairedShareMismatch', async () => {
     const stale = [before.holders[0], life.holders[1], life.holders[2]] as const;
-    const failed = repairAll(signer, { ...life, holders: stale }, 3, random);
+    const failed = repairAll(signer, { ...life, holders: stale }, 2, random);
     await expect(failed).rejects.toMatchObject({ code: 'RepairedShareMismatch' });
+    // A new kit of shares that sign today would be a second paper beside the lost one.
+    const [one, two] = await renewBoth(signer, life, random);
+    const old = { ...one, share: life.holders[0].share };
+    const kit = repairAll(signer, life, 3, random, {}, () => life.epoch, undefined, [old, two]);
+    await expect(kit).rejects.toMatchObject({ code: 'RepairedShareMismatch' });
+  });
+
+  test('a new kit without a new epoch is RefreshInvalid for the new holder, whoever agrees on it', async () => {
+    const slope = Uint8Array.from(life.epoch.slope);
+    const same = [
+      { share: life.holders[0].share, slope },
+      { share: life.holders[1].share, slope },
+    ] as const;
+    const failed = repairAll(signer, life, 3, random, {}, () => life.epoch, undefined, same);
+    await expect(failed).rejects.toMatchObject({ code: 'RefreshInvalid', detail: 'slope unchanged' });
+  });
+
+  test('with two epochs to come is RefreshInvalid, for the other helper and for the new kit', async () => {
+    const [one] = await renewBoth(signer, life, random);
+    const [, two] = await renewBoth(signer, life, random);
+    const apart = repairAll(signer, life, 3, random, {}, () => life.epoch, undefined, [one, two]);
+    await expect(apart).rejects.toMatchObject({ code: 'RefreshInvalid', detail: 'slopes differ' });
+    const other = forge('open', repairOpen, (s) => ({ ...s, slope: one.slope }));
+    const toKit = repairAll(signer, life, 3, random, {
+      open: (m, from, to) => (from === 1 && to === 3 ? other(m, from) : m),
+    });
+    await expect(toKit).rejects.toMatchObject({ code: 'RefreshInvalid', detail: 'slopes differ' });
+    // A new device or cosigner gets the share as it was: no epoch to come is spoken of.
+    const sloped = forge('open', repairOpen, (s) => ({ ...s, slope: one.slope }));
+    for (const target of [1, 2] as const)
+      await expect(attacked(target, { open: sloped })).rejects.toMatchObject({
+        code: 'RefreshInvalid',
+        detail: 'slopes differ',
+      });
   });
 
   test('with helpers, or a new holder, at different epochs is EpochStale before anything is split', async () => {
@@ -166,7 +206,8 @@ describe('attack-18: repair', () => {
     const ceremony = random(32);
     const self = await newHolder(3, random, ceremony);
     const [, hello] = openRepair(signer, self, random);
-    const target = { id: 3 as const, hostKey: hostKeyOf(self.host) };
+    const hostKey = hostKeyOf(self.host);
+    const target = { id: 3, hostKey, slope: Uint8Array.from(life.epoch.slope) } as const;
     const helper = { id: 1 as const, host: life.holders[0].host, epoch: life.epoch, ceremony, target };
     const said = (change: (s: any) => any) =>
       forged(signer, [self, self, self], 'hoarfrost/repair-hello', repairHello, change)(hello, 3);
@@ -178,12 +219,12 @@ describe('attack-18: repair', () => {
       [said((s) => ({ ...s, noiseKey: new Uint8Array(32) })), 'BadEncoding', helper],
       [said((s) => ({ ...s, suite: 'other' })), 'WrongSuite', helper],
       [said((s) => ({ ...s, version: 9 })), 'WrongVersion', helper],
-      [hello, 'BadIdentifier', { ...helper, target: { ...target, id: 1 as const } }],
+      [hello, 'BadIdentifier', { ...helper, target: { hostKey, id: 1 as const } }],
     ] as const)
       await expect(joinRepair(signer, as, message, random)).rejects.toMatchObject({ code: error });
     // Nobody helps to make its own share.
     const [, ownHello] = openRepair(signer, { ...self, id: 1, noiseKey: random(32) }, random);
-    const own = { ...helper, target: { ...target, id: 1 as const } };
+    const own = { ...helper, target: { hostKey, id: 1 as const } };
     await expect(joinRepair(signer, own, ownHello, random)).rejects.toMatchObject({ code: 'BadIdentifier' });
     await joinRepair(signer, { ...own, id: 2, host: life.holders[1].host }, ownHello, random);
   });
@@ -296,30 +337,45 @@ describe('repair messages elsewhere', () => {
   });
 
   test('attack-08: a repair record lacks no signature, and its keys are new', async () => {
-    const { record } = await repairAll(signer, life, 3, random);
-    expect(advance(signer, life.epoch, record).number).toBe(1);
-    const said = decode(epochRecord, record);
-    for (const certificates of [
-      said.certificates.slice(0, 2),
-      [said.certificates[0]!, said.certificates[1]!, said.certificates[0]!],
-    ])
-      expect(() => advance(signer, life.epoch, encode(epochRecord, { ...said, certificates }))).toThrow(
-        code('BadCertificate'),
+    const [hostKeys, { slope, number, recoveryKey }] = [life.epoch.hostKeys, life.epoch];
+    const wrong = {
+      1: [
+        [{ target: 3 }, 'BadIdentifier'],
+        [{ target: 4 }, 'BadIdentifier'],
+        [{ hostKey: hostKeys[0] }, 'BadIdentifier'],
+        [{ hostKey: hostKeys[2] }, 'BadIdentifier'],
+      ],
+      3: [
+        [{ hostKey: hostKeys[0] }, 'BadIdentifier'],
+        [{ hostKey: hostKeys[2] }, 'BadIdentifier'],
+        [{ encryptionKey: recoveryKey }, 'BadIdentifier'],
+        [{ slope }, 'RefreshInvalid'],
+        [{ slope: new Uint8Array(33) }, 'BadEncoding'],
+      ],
+    } as const;
+    for (const target of [1, 3] as const) {
+      const { record } = await repairAll(signer, life, target, random);
+      expect(advance(signer, life.epoch, record).number).toBe(target === 3 ? number + 1 : number);
+      const said = decode(epochRecord, record);
+      for (const certificates of [
+        said.certificates.slice(0, 2),
+        [said.certificates[0]!, said.certificates[1]!, said.certificates[0]!],
+      ])
+        expect(() => advance(signer, life.epoch, encode(epochRecord, { ...said, certificates }))).toThrow(
+          code('BadCertificate'),
+        );
+      const sealed = new Uint8Array(80);
+      expect(() => advance(signer, life.epoch, encode(epochRecord, { ...said, sealed }))).toThrow(
+        code('BadEncoding'),
       );
-    const body = decode(epochBody, said.body);
-    const change = (more: object): Bytes =>
-      encode(epochRecord, {
-        ...said,
-        body: encode(epochBody, { ...body, change: { ...body.change, ...more } } as typeof body),
-      });
-    for (const [more, error] of [
-      [{ target: 4 }, 'BadIdentifier'],
-      [{ target: 2 }, 'BadEncoding'],
-      [{ noiseKey: new Uint8Array(32) }, 'BadEncoding'],
-      [{ recovery: [] }, 'BadEncoding'],
-      [{ hostKey: life.epoch.hostKeys[0] }, 'BadIdentifier'],
-      [{ hostKey: life.epoch.hostKeys[2] }, 'BadIdentifier'],
-    ] as const)
-      expect(() => advance(signer, life.epoch, change(more))).toThrow(code(error));
+      const body = decode(epochBody, said.body);
+      const change = (more: object): Bytes =>
+        encode(epochRecord, {
+          ...said,
+          body: encode(epochBody, { ...body, change: { ...body.change, ...more } } as typeof body),
+        });
+      for (const [more, error] of wrong[target])
+        expect(() => advance(signer, life.epoch, change(more))).toThrow(code(error));
+    }
   });
 });

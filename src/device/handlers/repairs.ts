@@ -87,6 +87,8 @@ export class Repairs {
       ensure(kit !== null, 'SessionUnknown', { detail: 'kit' });
       this.#begin(owner);
       const connection = await this.#inside.reach(() => open.channel.connection());
+      // An epoch that is not tested yet is not left for another one.
+      await open.refresher.tend();
       this.#kit = { run: await KitRepair.start(this.#parts(open), kit, connection), owner };
       return { message: encode(offlineMessage, offerOf(open, kit.ceremony, kit.hostKey)) };
     },
@@ -99,8 +101,8 @@ export class Repairs {
       await run.held(expect(message, 'kitHeld'));
       this.#kit = null;
       await this.#inside.parts.db.write([{ store: 'kit', key: 'kit', value: null }]);
-      // The old words would open the old shares yet.
-      void this.#inside.open?.refresher.tend();
+      // Until the new shares are tested, those that the old words fit are still here and there.
+      await this.#inside.open?.refresher.tend();
       this.#inside.tell();
       return { message: null };
     },
