@@ -10,15 +10,9 @@
  *
  * A change of the shares runs `alone`; whatever uses a share meanwhile is `shared` and sees one epoch from beginning to end.
  */
+import { equalVar } from '../crypto/hash.ts';
 import type { PartyId, SignerModule } from '../crypto/signer.ts';
-import {
-  advance,
-  completeRecord,
-  type Epoch,
-  epochAfter,
-  firstEpoch,
-  type PendingChange,
-} from '../frost/epoch.ts';
+import { advance, completeRecord, type Epoch, firstEpoch, type PendingChange } from '../frost/epoch.ts';
 import type { KeyRecord } from '../frost/keygen.ts';
 import { followRecords } from '../frost/records.ts';
 import { decode } from '../protocol/codec.ts';
@@ -112,12 +106,13 @@ export class Epochs {
 
   /**
    * `share`: the one that the change will make ours, or null if ours stays. Throws `Pending` while another is in doubt, and
-   * `RefreshInvalid` for one that does not follow the last record: its share could take the place of one that signs.
+   * `SessionUnknown` for one that does not follow the last record: its share could take the place of one that signs.
    */
   async keep(change: PendingChange, share: SealedShare | null): Promise<void> {
     ensure(this.#change === null, 'Pending', { detail: 'change of the shares' });
-    const { number } = epochAfter(this.#signer, this.current, change.body);
-    ensure(number === (share?.epoch ?? this.current.number), 'RefreshInvalid', { detail: 'share' });
+    const { previous, epoch } = decode(epochBody, change.body);
+    const follows = equalVar(previous, this.current.head) && epoch === (share?.epoch ?? this.current.number);
+    ensure(follows, 'SessionUnknown', { detail: 'another change came first' });
     const rows: Change[] = [{ store: 'change', key: 'change', value: change }];
     if (share !== null) rows.push({ store: 'shares', key: share.epoch, value: share });
     await this.#db.write(rows);

@@ -122,6 +122,28 @@ describe('a lost kit', () => {
     thief.kill();
   });
 
+  test('attack-16 a refresh that came in between is not undone: its shares stay, and the kit begins again', async () => {
+    const kit = newWords();
+    const asking = await awake();
+    await askForKit(asking, kit);
+    asking.kill();
+    await clock.pass(running, 7 * DAY);
+    const worker = await awake();
+    const page = new Page(kit);
+    const { message } = await worker.call('kitStart', null);
+    const sums = await worker.call('kitAnswer', { message: await page.answer(message) });
+    const held = await page.answer(sums.message!);
+    await worker.call('refreshShares', null);
+    expect(await standing()).toMatchObject({ changes: ['refresh'], shares: [1], theirs: 1 });
+    await expect(worker.call('kitAnswer', { message: held })).rejects.toEqual(code('SessionUnknown'));
+    expect(await standing()).toMatchObject({ changes: ['refresh'], shares: [1], theirs: 1 });
+    await drill(worker, words);
+    await replaceKit(worker, kit);
+    expect(await standing()).toMatchObject({ changes: ['refresh', 'kit'], shares: [2], theirs: 2 });
+    await drill(worker, kit);
+    worker.kill();
+  });
+
   for (const when of ['before', 'after'] as const)
     test(`attack-18 a worker killed ${when} any of its writes and frames: one kit opens, and it is the new one`, {
       timeout: 600_000,
