@@ -85,17 +85,22 @@ export async function sayOf(
   return viewOf(cosigner, { ...before, state: after });
 }
 
-/** What has been allowed: `CeremonyWaits`, `CeremonyEnded`, or `SessionUnknown` if it is not this wallet's, or of another kind. */
+/**
+ * What has been allowed: `CeremonyWaits`, `CeremonyEnded`, or `SessionUnknown` if it is not this wallet's, of another kind, or not
+ * the asker's to carry out, who then hears no more of it.
+ */
 export async function ripeCeremony<K extends CeremonyPurpose['kind']>(
   cosigner: Cosigner,
   view: WalletView,
   id: Bytes,
   kind: K,
+  isAskers: (purpose: Extract<CeremonyPurpose, { kind: K }>) => boolean = () => true,
 ): Promise<Extract<CeremonyPurpose, { kind: K }>> {
   const { state } = await ownCeremony(cosigner, view, id);
-  ensure(state.purpose.kind === kind, 'SessionUnknown');
+  const purpose = state.purpose as Extract<CeremonyPurpose, { kind: K }>;
+  ensure(purpose.kind === kind && isAskers(purpose), 'SessionUnknown');
   ensureRipe(look(state, cosigner.clock.now()));
-  return state.purpose as Extract<CeremonyPurpose, { kind: K }>;
+  return purpose;
 }
 
 /** In the transaction that does what it allowed: it cannot be done twice. Throws as `ripeCeremony`. */
@@ -110,6 +115,14 @@ export async function finishCeremony(cosigner: Cosigner, tx: WalletTx, id: Bytes
 export async function isContested(cosigner: Cosigner, view: WalletView): Promise<boolean> {
   const now = cosigner.clock.now();
   return (await liveCeremonies(cosigner, view)).some(({ state }) => look(state, now).phase === 'contested');
+}
+
+/** Whether another device may take this one's place now. */
+export async function isBeingReplaced(cosigner: Cosigner, view: WalletView): Promise<boolean> {
+  const now = cosigner.clock.now();
+  return (await liveCeremonies(cosigner, view)).some(
+    ({ state }) => state.purpose.kind === 'replaceDevice' && look(state, now).phase === 'ripe',
+  );
 }
 
 /** The wallet that a ceremony is about, for who knows its id: as unguessable as its random bytes. `SessionUnknown`. */

@@ -82,13 +82,12 @@ export class Repair {
         view,
         ceremony,
         own === null ? 'replaceDevice' : 'replaceKit',
+        (named) => named.kind === 'replaceKit' || equalVar(named.noiseKey, this.#deviceKey),
       ),
       epoch: (await wallets.read(this.#cosigner, view)).epoch,
       certificate: view.wallet.certificate,
       records: (await view.records('epoch')).map(({ body }) => body),
     }));
-    const asksItself = purpose.kind === 'replaceKit' || equalVar(purpose.noiseKey, this.#deviceKey);
-    ensure(asksItself, 'SessionUnknown');
     const [target, renewed] = await this.#target(purpose, epoch);
     try {
       const self = { id: SELF, host: identity.host, epoch, ceremony, target } as const;

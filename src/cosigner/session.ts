@@ -61,6 +61,7 @@ const EXTRA_COST: Partial<Record<Request['kind'], number>> = {
 const NAMES_OTHERS: ReadonlySet<Request['kind']> = new Set<Request['kind']>([
   'keygenHello',
   'keygenFetch',
+  'repairOpen',
   'takeoverOpen',
   'actByWords',
   'ceremony',

@@ -140,6 +140,11 @@ const covered: Subject[] = [
     device: random(100),
     recovery: random(100),
   })),
+  subject('repairOpen, ceremony', stranger, (another) => ({
+    kind: 'repairOpen',
+    ceremony: either(another, ceremony),
+    hello: random(100),
+  })),
   subject('actByWords, ceremony', stranger, (another) => ({
     kind: 'actByWords',
     message: byWords(words, {

@@ -129,6 +129,9 @@ function suite(store?: () => Promise<Store>): void {
       const newcomer = await newDeviceAt(running);
       const ceremony = await askByWords(newcomer, owner.words);
       await expect(repairDevice(newcomer, owner.words, ceremony)).rejects.toEqual(code('CeremonyWaits'));
+      // Whom it does not name hears not even that it waits.
+      const curious = await newDeviceAt(running);
+      await expect(repairDevice(curious, owner.words, ceremony)).rejects.toEqual(code('SessionUnknown'));
       await clock.pass(running, DAY);
       const other = await newDeviceAt(running);
       const foreign = { ...other, host: newcomer.host };
@@ -151,6 +154,15 @@ function suite(store?: () => Promise<Store>): void {
       await expect(approve()).rejects.toEqual(code('CeremonyWaits'));
       await expect(repairDevice(newcomer, owner.words, ceremony)).rejects.toEqual(code('CeremonyWaits'));
       expect(await running.cosigner.store.walletOfDevice(newcomer.noise.publicKey)).toBeNull();
+    });
+
+    test('keeps nobody out by new epochs: no refresh under a repair that may begin, and again once it is contested', async () => {
+      const { newcomer, ceremony } = await ripe();
+      const { approve } = await repairDevice(newcomer, owner.words, ceremony);
+      await expect(refreshed(owner.client, owner.device)).rejects.toEqual(code('DeviceBeingReplaced'));
+      await byDevice(owner.client, owner.device, said(ceremony, 'contest', clock.time));
+      await refreshed(owner.client, owner.device);
+      await expect(approve()).rejects.toEqual(code('EpochStale'));
     });
 
     test('is replaced once', async () => {
