@@ -27,6 +27,7 @@ import { ensure } from '../protocol/errors.ts';
 import { signedBody } from '../protocol/keygen.ts';
 import { REFRESH_DEADLINE_MS } from '../protocol/limits.ts';
 import { type Answer, type AnswerOf, answer, type Request } from '../protocol/messages.ts';
+import { isBeingReplaced } from './ceremonies.ts';
 import type { Cosigner } from './cosigner.ts';
 import { destroyDoomed, doomKey, reserveKey, takeKey } from './epochKeys.ts';
 import { keyName } from './keywrap.ts';
@@ -64,11 +65,17 @@ export class Refresh {
     this.#cosigner = cosigner;
   }
 
-  /** Starts anew, whatever ran before. Answers our open message. Throws what `revealRefresh` throws. */
+  /**
+   * Starts anew, whatever ran before. Answers our open message. Throws what `revealRefresh` throws; `DeviceBeingReplaced` for a
+   * device that could keep its successor out for ever by beginning one epoch after the other under the repair.
+   */
   async open(wallet: Bytes, message: Bytes): Promise<Bytes> {
     this.drop();
     const { store, wallets, signer, identity, random } = this.#cosigner;
-    const { epoch } = await store.viewWallet(wallet, (view) => wallets.read(this.#cosigner, view));
+    const epoch = await store.viewWallet(wallet, async (view) => {
+      ensure(!(await isBeingReplaced(this.#cosigner, view)), 'DeviceBeingReplaced');
+      return (await wallets.read(this.#cosigner, view)).epoch;
+    });
     const [opened, own] = await openRefresh(signer, { id: 2, host: identity.host, epoch }, random);
     const [state, reveal] = await revealRefresh(signer, opened, message, random);
     this.drop();

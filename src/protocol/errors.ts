@@ -45,6 +45,7 @@ export type ErrorCode =
   // ceremonies
   | 'CeremonyEnded'
   | 'CeremonyWaits' // not ripe yet
+  | 'DeviceBeingReplaced' // another device may take this one's place now
   | 'ContactUnavailable' // a way to reach the contact that this cosigner does not have
   // money
   | 'BadAddress'

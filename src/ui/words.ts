@@ -178,6 +178,11 @@ const WORDS: Record<ErrorCode, ErrorWords> = {
     safe: 'Nothing has changed. The time goes by only while your cosigner runs.',
     next: 'Come back when its time is up, or have a second one of the three agree to it.',
   },
+  DeviceBeingReplaced: {
+    happened: 'Another device may take the place of this one now, so the shares stay as they are.',
+    safe: MONEY_SAFE,
+    next: 'If that is not your doing, stop it in Safety. Otherwise go on there.',
+  },
   ContactUnavailable: {
     happened: 'Your cosigner cannot send messages to this contact.',
     safe: 'Nothing was changed.',
