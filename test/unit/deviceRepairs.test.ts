@@ -2,14 +2,16 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Connection } from '../../src/device/connection.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
 import { epochBody, epochRecord } from '../../src/protocol/epoch.ts';
+import { HoarfrostError } from '../../src/protocol/errors.ts';
 import { offlineMessage } from '../../src/protocol/offline.ts';
 import { newWords } from '../../src/recovery/words.ts';
 import { type Running, removeFolder, START, startCosigner, testFolder } from '../support/cosigner.ts';
 import { type Death, databaseOf, Killed, newProfile, type Profile, Worker } from '../support/deviceHost.ts';
 import { linkOf, onboard, PASSWORD } from '../support/onboard.ts';
-import { askForKit, askToReturn, MovedClock, Page, replaceKit } from '../support/returning.ts';
+import { askForKit, askToReturn, MovedClock, Page, replaceKit, takePlace } from '../support/returning.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name });
 const DAY = 86_400_000;
@@ -94,6 +96,31 @@ async function standing() {
   };
 }
 const keysIn = (folder: string) => readdirSync(join(folder, 'epoch-keys'));
+
+/** The repair is over, and this epoch comes by itself: no page asks for anything but the state. */
+async function follows(worker: Worker): Promise<void> {
+  await vi.waitFor(
+    async () => {
+      const state = await worker.call('state', null);
+      expect(state).toMatchObject({ wallet: { epoch: { number: 1, underWay: false, unfinished: false } } });
+    },
+    { timeout: 10_000 },
+  );
+}
+
+describe('a lost device', () => {
+  test('new shares follow at once, without anybody asking for them', async () => {
+    profile = newProfile();
+    const worker = await awake();
+    await askToReturn(worker, running, words);
+    await clock.pass(running, 7 * DAY);
+    profile.clock.wall = clock.time;
+    await takePlace(worker, words);
+    await follows(worker);
+    expect(await standing()).toMatchObject({ changes: ['repair', 'refresh'], shares: [1], theirs: 1 });
+    worker.kill();
+  });
+});
 
 describe('a lost kit', () => {
   test('attack-23 device and cosigner make a new one after the delay; the old words can do nothing', async () => {
@@ -269,6 +296,30 @@ describe('another cosigner', () => {
     if (state.phase !== 'unlocked') throw new Error(state.phase);
     return state.wallet.cosignerHost === `127.0.0.1:${next.listener.port}`;
   }
+
+  test('new shares follow at once, without anybody asking for them', async () => {
+    const worker = await awake();
+    await move(worker);
+    await follows(worker);
+    // Also where the move came to its end in another session than it was approved in.
+    await freshWallet();
+    const cut = await awake();
+    const original = Connection.prototype.request;
+    vi.spyOn(Connection.prototype, 'request').mockImplementation(async function (
+      this: Connection,
+      asked,
+      ...kinds
+    ) {
+      if (asked.kind !== 'takeoverApprove') return original.call(this, asked, ...kinds) as never;
+      this.close();
+      throw new HoarfrostError('ChannelClosed');
+    });
+    await expect(move(cut)).rejects.toEqual(code('ChannelClosed'));
+    vi.restoreAllMocks();
+    expect(await cut.call('moveResume', null)).toEqual({ done: true });
+    await follows(cut);
+    for (const each of [worker, cut]) each.kill();
+  });
 
   test('only by its own link, with the words of this wallet', async () => {
     const worker = await awake();

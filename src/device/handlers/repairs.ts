@@ -59,8 +59,14 @@ export class Repairs {
     const open = this.#inside.open;
     if (open === null) return false;
     const moved = await settleMove(this.#parts(open));
-    if (moved) await this.#inside.reopen();
+    if (moved) await this.#arrive();
     return moved;
+  }
+
+  /** At the other cosigner, where the one that is left has a share that must fit nothing: new ones, at once. */
+  async #arrive(): Promise<void> {
+    await this.#inside.reopen();
+    void this.#inside.open?.refresher.tend();
   }
 
   readonly handlers: Handlers<RepairMethod> = {
@@ -132,7 +138,7 @@ export class Repairs {
       if (said.kind === 'repairSummed') return { message: encode(offlineMessage, await run.summed(said)) };
       await run.approved(expect(message, 'repairApproved'));
       this.#move = null;
-      await this.#inside.reopen();
+      await this.#arrive();
       return { message: null };
     },
     moveResume: async () => {

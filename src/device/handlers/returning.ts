@@ -188,6 +188,8 @@ export class Returning {
     this.#run = null;
     this.#view = null;
     await this.#inside.openWallet();
+    // The share of the device that is lost must fit nothing: new ones, at once.
+    void this.#inside.open?.refresher.tend();
     this.#inside.tell();
   }
 
