@@ -92,6 +92,7 @@ type FieldMap = Map<string, { type: number; keyData: Uint8Array; value: Uint8Arr
 
 /** Longer keys than any known field has are spelt longer too, so that none is taken for another. */
 function fieldName(key: Uint8Array): string {
+  if (key.length === 1) return String.fromCharCode(key[0]!);
   return key.length <= 128 ? String.fromCharCode(...key) : hex.encode(key);
 }
 
@@ -167,7 +168,12 @@ function readUnsigned(bytes: Uint8Array): Transaction {
 
 function readPsbt(bytes: Uint8Array): { tx: Transaction; parsed: ParsedPsbt } {
   const r = new WireReader(bytes);
-  ensure(String(r.take(MAGIC.length)) === String(MAGIC), 'BadEncoding', { detail: 'magic' });
+  const magic = r.take(MAGIC.length);
+  ensure(
+    MAGIC.every((byte, i) => byte === magic[i]),
+    'BadEncoding',
+    { detail: 'magic' },
+  );
   const reader = new FieldReader(r);
   const unsigned = single(reader.map('global'), UNSIGNED_TX);
   ensure(unsigned !== undefined, 'BadEncoding', { detail: 'no unsigned transaction' });

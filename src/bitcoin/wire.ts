@@ -5,6 +5,7 @@
 import { ensure } from '../protocol/errors.ts';
 
 const TRUNCATED = { detail: 'truncated' };
+const NOTHING = new Uint8Array(0);
 
 export class WireReader {
   readonly #bytes: Uint8Array;
@@ -78,8 +79,13 @@ export class WireReader {
   }
 }
 
+/** Buffers of writers that have finished. Nothing secret is ever written in this encoding. */
+const spare: Uint8Array<ArrayBuffer>[] = [];
+const SPARE_MAX = 8;
+const SPARE_BYTES = 4096;
+
 export class WireWriter {
-  #bytes = new Uint8Array(256);
+  #bytes = spare.pop() ?? new Uint8Array(256);
   #length = 0;
 
   /** Where the next bytes go. May replace the buffer, so it is called before the buffer is named. */
@@ -128,8 +134,13 @@ export class WireWriter {
     return this.compactSize(bytes.length).put(bytes);
   }
 
+  /** Nothing is written after it. */
   finish(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.slice(0, this.#length);
+    const done = this.#bytes.slice(0, this.#length);
+    if (spare.length < SPARE_MAX && this.#bytes.length <= SPARE_BYTES) spare.push(this.#bytes);
+    this.#bytes = NOTHING;
+    this.#length = 0;
+    return done;
   }
 }
 

@@ -34,7 +34,7 @@ export function aesGcm(raw: Bytes): AesGcm {
       const plaintext = decipher.update(ciphertext.subarray(0, -TAG));
       try {
         decipher.final();
-        return Uint8Array.from(plaintext);
+        return new Uint8Array(plaintext);
       } finally {
         plaintext.fill(0);
       }

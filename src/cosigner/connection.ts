@@ -134,7 +134,7 @@ export class Connection {
       this.#close(CLOSE.protocol, 'BadEncoding');
       return;
     }
-    this.#inbox.push(Uint8Array.from(data));
+    this.#inbox.push(new Uint8Array(data));
     if (this.#inbox.length >= INBOX_MAX) this.#ws.pause();
     void this.#work();
   }

@@ -9,11 +9,11 @@ import { encodePolicy, type Policy, policyHash } from '../policy/document.ts';
 import { frozen, nextPolicy, type PolicyKeys, type SignedPolicy, signedPolicy } from '../policy/versions.ts';
 import { decode, encode } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
-import { type Answer, receiptBody } from '../protocol/messages.ts';
+import type { Answer } from '../protocol/messages.ts';
 import { finishCeremony, type Inside, ripeCeremony } from './ceremonies.ts';
 import type { Cosigner } from './cosigner.ts';
 import { enqueueNotice } from './notices.ts';
-import { appendReceipt, decisionTime, limitDecisions, limitRefusals } from './receipts.ts';
+import { appendReceipt, bodyOf, decisionTime, limitDecisions, limitRefusals } from './receipts.ts';
 import { type Bytes, numberKey, type StoredRecord, type WalletView } from './store.ts';
 import { deviceShareKey, type Wallet } from './wallet.ts';
 
@@ -31,7 +31,7 @@ export class Policies {
     const records = await view.records('policy');
     const policy = records.length === 0 ? wallet.firstPolicy : this.#follow(signer, wallet, records);
     const last = await view.lastReceipt();
-    const named = last === null ? 0 : decode(receiptBody, last.body).policyVersion;
+    const named = last === null ? 0 : bodyOf(last).policyVersion;
     ensure(policy.version >= named, 'WrongVersion', { detail: 'policy older than its receipts' });
     return policy;
   }

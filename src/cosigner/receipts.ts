@@ -7,7 +7,7 @@ import { decode, encode, type TypeOf } from '../protocol/codec.ts';
 import { HoarfrostError } from '../protocol/errors.ts';
 import { type Answer, type Receipt, receiptBody, type receiptVerdict } from '../protocol/messages.ts';
 import type { Cosigner } from './cosigner.ts';
-import type { Bytes, WalletTx, WalletView } from './store.ts';
+import type { Bytes, StoredReceipt, WalletTx, WalletView } from './store.ts';
 
 const FIRST_PREVIOUS: Bytes = new Uint8Array(32);
 /** Receipts in one answer. */
@@ -25,6 +25,20 @@ export interface Decision {
   readonly at: number;
 }
 
+type ReceiptBody = TypeOf<typeof receiptBody>;
+
+const read = new WeakMap<StoredReceipt, ReceiptBody>();
+
+/** What it says. Every rule asks the last one of a transaction, which is one object there: decoded once. */
+export function bodyOf(receipt: StoredReceipt): ReceiptBody {
+  let body = read.get(receipt);
+  if (body === undefined) {
+    body = decode(receiptBody, receipt.body);
+    read.set(receipt, body);
+  }
+  return body;
+}
+
 /** Appends the next link in the transaction that made the decision. */
 export async function appendReceipt(
   { signer, identity, random }: Pick<Cosigner, 'signer' | 'identity' | 'random'>,
@@ -32,7 +46,7 @@ export async function appendReceipt(
   decision: Decision,
 ): Promise<Receipt> {
   const last = await tx.lastReceipt();
-  const before = last === null ? 0n : decode(receiptBody, last.body).after;
+  const before = last === null ? 0n : bodyOf(last).after;
   const sequence = (last?.sequence ?? 0) + 1;
   const body = encode(receiptBody, {
     sequence,
@@ -45,7 +59,7 @@ export async function appendReceipt(
     verdict: decision.verdict,
     at: decision.at,
   });
-  const signature = Uint8Array.from(signer.schnorrSign(identity.host, receiptHash(body), random(32)));
+  const signature = new Uint8Array(signer.schnorrSign(identity.host, receiptHash(body), random(32)));
   await tx.appendReceipt({ sequence, body, signature });
   return { body, signature };
 }
@@ -59,7 +73,7 @@ export async function limitDecisions({ limiter }: Cosigner, tx: WalletTx, at: nu
   const last = await tx.lastReceipt();
   if (last === null || last.sequence < most) return;
   const [first] = await tx.receipts(last.sequence - most + 1, 1);
-  limit(decode(receiptBody, first!.body).at + inMs - at);
+  limit(bodyOf(first!).at + inMs - at);
 }
 
 /** The same for decisions that gave no signature, which cost their asker nothing. */
@@ -68,7 +82,7 @@ export async function limitRefusals({ limiter }: Cosigner, tx: WalletTx, at: num
   const last = await tx.lastReceipt();
   if (last === null || last.sequence < most) return;
   const lately = (await tx.receipts(Math.max(1, last.sequence - LOOKED_AT + 1), LOOKED_AT))
-    .map(({ body }) => decode(receiptBody, body))
+    .map(bodyOf)
     .filter((receipt) => receipt.verdict.kind !== 'signs' && receipt.at > at - inMs);
   if (lately.length >= most) limit(lately[lately.length - most]!.at + inMs - at);
 }
@@ -83,7 +97,7 @@ function limit(waitMs: number): void {
  */
 export async function decisionTime({ clock }: Cosigner, view: WalletView): Promise<number> {
   const last = await view.lastReceipt();
-  return Math.max(clock.now(), last === null ? 0 : decode(receiptBody, last.body).at);
+  return Math.max(clock.now(), last === null ? 0 : bodyOf(last).at);
 }
 
 export async function receiptsFrom({ store }: Cosigner, wallet: Bytes, from: number): Promise<Answer> {

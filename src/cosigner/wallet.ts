@@ -6,7 +6,7 @@
  * (`recordKey`). The wallet's row names the signing epoch; both change in one transaction, or the wallet does not open.
  */
 
-import { hash } from 'node:crypto';
+import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Account } from '../bitcoin/descriptor.ts';
 import { equalVar } from '../crypto/hash.ts';
 import { type Epoch, firstEpoch } from '../frost/epoch.ts';
@@ -31,9 +31,15 @@ export interface Wallet {
 
 const CACHED = 1000;
 
-/** Verifies certificates and records; remembers which bytes were verified, never which wallet. */
+interface Verified {
+  readonly certificate: Bytes;
+  readonly records: readonly Bytes[];
+  readonly wallet: Wallet;
+}
+
+/** Verifies certificates and records. What was verified counts for the very same bytes alone: a row that changed is verified again. */
 export class Wallets {
-  readonly #verified = new Map<string, Wallet>();
+  readonly #verified = new Map<string, Verified>();
 
   /**
    * Throws `BadCertificate` unless the certificate is of this very wallet and network, and this cosigner holds its share by
@@ -46,12 +52,18 @@ export class Wallets {
 
   /** `read`, from records that the caller has. */
   follow({ signer, identity, network }: Cosigner, record: WalletRecord, records: readonly Bytes[]): Wallet {
-    const name = [record.certificate, ...records].map((part) => hash('sha256', part)).join();
-    let wallet = this.#verified.get(name);
-    if (wallet === undefined) {
-      wallet = walletOf(signer, record.certificate, records);
+    const { certificate } = record;
+    const name = bytesToHex(record.id);
+    const known = this.#verified.get(name);
+    let wallet = known?.wallet;
+    if (
+      wallet === undefined ||
+      !sameBytes([known!.certificate, ...known!.records], [certificate, ...records])
+    ) {
+      wallet = walletOf(signer, certificate, records);
+      this.#verified.delete(name);
       if (this.#verified.size >= CACHED) this.#verified.delete(this.#verified.keys().next().value!);
-      this.#verified.set(name, wallet);
+      this.#verified.set(name, { certificate, records, wallet });
     }
     const { keys, epoch } = wallet;
     ensure(
@@ -63,6 +75,10 @@ export class Wallets {
     ensure(epoch.number === record.epoch, 'RecordsCorrupt', { detail: `epoch ${record.epoch}` });
     return wallet;
   }
+}
+
+function sameBytes(a: readonly Bytes[], b: readonly Bytes[]): boolean {
+  return a.length === b.length && a.every((part, i) => Buffer.compare(part, b[i]!) === 0);
 }
 
 function walletOf(signer: Cosigner['signer'], certificate: Bytes, records: readonly Bytes[]): Wallet {

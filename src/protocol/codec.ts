@@ -5,8 +5,12 @@
  */
 import { ensure, HoarfrostError } from './errors.ts';
 
+const UINT = { detail: 'uint' };
+const TRUNCATED = { detail: 'truncated' };
+
 class Writer {
-  #parts: Uint8Array[] = [];
+  /** An integer stands as eight times its value plus its size: an array of its own for each would cost more than all the rest. */
+  #parts: (Uint8Array | number)[] = [];
   #length = 0;
 
   put(bytes: Uint8Array): void {
@@ -15,20 +19,23 @@ class Writer {
   }
 
   uint(value: number, size: 1 | 2 | 4): void {
-    ensure(Number.isInteger(value) && value >= 0 && value < 2 ** (8 * size), 'BadEncoding', {
-      detail: 'uint',
-    });
-    const out = new Uint8Array(size);
-    for (let i = size - 1, v = value; i >= 0; i--, v = Math.floor(v / 256)) out[i] = v & 0xff;
-    this.put(out);
+    ensure(Number.isInteger(value) && value >= 0 && value < 2 ** (8 * size), 'BadEncoding', UINT);
+    this.#parts.push(8 * value + size);
+    this.#length += size;
   }
 
   finish(): Uint8Array<ArrayBuffer> {
     const out = new Uint8Array(this.#length);
     let at = 0;
     for (const part of this.#parts) {
-      out.set(part, at);
-      at += part.length;
+      if (typeof part === 'number') {
+        const size = part % 8;
+        for (let i = at + size - 1, v = (part - size) / 8; i >= at; i--, v = Math.floor(v / 256)) out[i] = v;
+        at += size;
+      } else {
+        out.set(part, at);
+        at += part.length;
+      }
     }
     return out;
   }
@@ -43,16 +50,22 @@ class Reader {
   }
 
   take(length: number): Uint8Array<ArrayBuffer> {
-    ensure(this.#at + length <= this.#bytes.length, 'BadEncoding', { detail: 'truncated' });
-    const out = Uint8Array.prototype.slice.call(this.#bytes, this.#at, this.#at + length);
-    this.#at += length;
-    return out;
+    const at = this.#advance(length);
+    return Uint8Array.prototype.slice.call(this.#bytes, at, at + length);
   }
 
   uint(size: 1 | 2 | 4): number {
+    const at = this.#advance(size);
     let value = 0;
-    for (const byte of this.take(size)) value = value * 256 + byte;
+    for (let i = at; i < at + size; i++) value = value * 256 + this.#bytes[i]!;
     return value;
+  }
+
+  #advance(length: number): number {
+    const at = this.#at;
+    ensure(at + length <= this.#bytes.length, 'BadEncoding', TRUNCATED);
+    this.#at += length;
+    return at;
   }
 
   end(): void {
@@ -134,10 +147,11 @@ export const bool: Codec<boolean> = {
 
 /** Exactly `length` bytes. */
 export function bytes(length: number): Codec<Uint8Array<ArrayBuffer>> {
+  const otherLength = { detail: `expected ${length} bytes` };
   return {
     shape: { is: 'bytes', length },
     write(w, v) {
-      ensure(v.length === length, 'BadEncoding', { detail: `expected ${length} bytes` });
+      ensure(v.length === length, 'BadEncoding', otherLength);
       w.put(v);
     },
     read: (r) => r.take(length),

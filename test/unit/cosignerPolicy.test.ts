@@ -287,6 +287,33 @@ describe('versions', () => {
     await expect(client.hello()).rejects.toEqual(code('WrongVersion'));
     await expect(current()).rejects.toEqual(code('WrongVersion'));
   });
+
+  test('what was verified before counts for the very same bytes: a row that changes under a running server is caught', async () => {
+    await born();
+    await change(policyOf(), tight, ['device']);
+    await ask(pay(100n), 'signed');
+    const db = new DatabaseSync(join(folder, 'cosigner.sqlite'));
+    const real = Uint8Array.from(
+      db.prepare("SELECT body FROM record WHERE kind = 'policy'").get()!.body as Bytes,
+    );
+    const forged = { ...decode(signedPolicy, real), document: encodePolicy({ ...policyOf(), version: 2 }) };
+    const policy = db.prepare("UPDATE record SET body = ? WHERE kind = 'policy'");
+    policy.run(encode(signedPolicy, forged));
+    await expect(ask(pay(100n), 'signed')).rejects.toEqual(code('Unauthorised'));
+    policy.run(real);
+    await ask(pay(100n), 'signed');
+
+    const certificate = Uint8Array.from(
+      db.prepare('SELECT certificate FROM wallet').get()!.certificate as Bytes,
+    );
+    const other = certificate.with(certificate.length - 1, certificate.at(-1)! ^ 1);
+    const row = db.prepare('UPDATE wallet SET certificate = ?');
+    row.run(Uint8Array.from(other));
+    await expect(ask(pay(100n), 'signed')).rejects.toEqual(code('BadCertificate'));
+    row.run(certificate);
+    await ask(pay(100n), 'signed');
+    db.close();
+  });
 });
 
 describe('rules of the document', () => {

@@ -16,16 +16,27 @@ import type { Sql } from './sql.ts';
 /** What every decision reads, and few have any of: one statement brings all of it. */
 const DECISIVE: readonly RecordKind[] = ['epoch', 'policy', 'ceremony'];
 
+const SELECT_WALLET =
+  'SELECT w.device_key, w.epoch, w.certificate, w.next_receive, w.next_change, w.begun_at, w.born_at, ' +
+  'w.lost_at, c.ledger, c.lost_at AS ledger_lost_at FROM wallet w, cosigner c WHERE w.id = ?';
+const selectRecords = byCount(
+  (n) => `SELECT kind, key, body FROM record WHERE wallet = ? AND kind IN ${tuples(1, n)} ORDER BY kind, key`,
+);
+const selectCommitments = byCount(
+  (n) => `SELECT 1 FROM commitment WHERE wallet = ? AND epoch = ? AND hash IN ${tuples(1, n)} LIMIT 1`,
+);
+const selectReserves = byCount(
+  (n) => `SELECT outpoint, amount FROM reserve WHERE wallet = ? AND outpoint IN ${tuples(1, n)}`,
+);
+const insertCommitments = byCount(
+  (n) => `INSERT INTO commitment (wallet, epoch, hash, request) VALUES ${tuples(n, 4)}`,
+);
+
 /** The wallet's row is read at once, so that an unknown one fails before `work` begins. */
 export async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> {
   const one = async (text: string, values: readonly Value[]) => (await sql.all(text, values))[0];
   // The ledger stays the same while the row is locked: only another timeline of the database brings a new one.
-  const row = await one(
-    'SELECT w.device_key, w.epoch, w.certificate, w.next_receive, w.next_change, w.begun_at, w.born_at, ' +
-      'w.lost_at, c.ledger, c.lost_at AS ledger_lost_at FROM wallet w, cosigner c ' +
-      `WHERE w.id = ?${lock === '' ? '' : `${lock} OF w`}`,
-    [id],
-  );
+  const row = await one(lock === '' ? SELECT_WALLET : `${SELECT_WALLET}${lock} OF w`, [id]);
   ensure(row !== undefined, 'NotEnrolled');
   const begunAt = Number(row.begun_at);
   // What was charged here before a loss, and elsewhere before it came here.
@@ -49,9 +60,8 @@ export async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<Wal
   let decisive: Promise<Map<RecordKind, StoredRecord[]>> | undefined;
 
   async function recordsOf(kinds: readonly RecordKind[]): Promise<Map<RecordKind, StoredRecord[]>> {
-    const text = `SELECT kind, key, body FROM record WHERE wallet = ? AND kind IN ${tuples(1, kinds.length)} ORDER BY key`;
     const found = new Map(kinds.map((kind): [RecordKind, StoredRecord[]] => [kind, []]));
-    for (const { kind, key, body } of await sql.all(text, [id, ...kinds])) {
+    for (const { kind, key, body } of await sql.all(selectRecords(kinds.length), [id, ...kinds])) {
       found.get(kind as RecordKind)!.push({ key: bytesOf(key), body: bytesOf(body) });
     }
     return found;
@@ -78,14 +88,13 @@ export async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<Wal
     },
 
     async commitmentsUsed(commitments) {
-      const text = `SELECT 1 FROM commitment WHERE wallet = ? AND epoch = ? AND hash IN ${tuples(1, commitments.length)} LIMIT 1`;
+      const text = selectCommitments(commitments.length);
       return (await sql.all(text, [id, epoch, ...commitments])).length > 0;
     },
 
     async reserves(outpoints) {
       if (outpoints.length === 0) return new Map();
-      const text = `SELECT outpoint, amount FROM reserve WHERE wallet = ? AND outpoint IN ${tuples(1, outpoints.length)}`;
-      const rows = await sql.all(text, [id, ...outpoints]);
+      const rows = await sql.all(selectReserves(outpoints.length), [id, ...outpoints]);
       return new Map(rows.map(({ outpoint, amount }) => [outpoint as string, amount as bigint]));
     },
 
@@ -179,7 +188,7 @@ export async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<Wal
           at,
         ]),
         sql.run(
-          `INSERT INTO commitment (wallet, epoch, hash, request) VALUES ${tuples(commitments.length, 4)}`,
+          insertCommitments(commitments.length),
           commitments.flatMap((hash) => [id, epoch, hash, request]),
         ),
       ]);
@@ -234,6 +243,15 @@ export async function putRecord(
   await sql.run(text, [wallet, kind, key, body]);
 }
 
+/** The text of a statement over a list, made once for each length: making and looking it up costs as much as it does. */
+function byCount(make: (count: number) => string): (count: number) => string {
+  const made: string[] = [];
+  return (count) => {
+    made[count] ??= make(count);
+    return made[count];
+  };
+}
+
 /** `(?, ?), (?, ?)` */
 export function tuples(count: number, width: number): string {
   const tuple = `(${Array(width).fill('?').join(', ')})`;
@@ -253,7 +271,8 @@ export function blobOf(value: unknown): Bytes | null {
   return value === undefined || value === null ? null : bytesOf(value);
 }
 
-/** A driver may hand out a view of a larger buffer. */
+/** A driver may hand out a view of a larger buffer: then its own bytes alone. */
 export function bytesOf(value: unknown): Bytes {
-  return new Uint8Array(value as Uint8Array);
+  const bytes = value as Bytes;
+  return Buffer.isBuffer(bytes) || bytes.length !== bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes;
 }
