@@ -43,7 +43,7 @@ export class Device {
   #open: Open | null = null;
   /** Whether the last try to reach the cosigner failed. */
   #away = false;
-  /** Whether the cosigner knew this device when it last greeted it. */
+  /** Whether the cosigner knows this device, by its last greeting; one struck off since hears so at its next question. */
   #enrolled = true;
   #pages = 0;
   #telling = false;
@@ -355,6 +355,7 @@ export class Device {
   async #refresh({ wallet, chain, payments }: Open): Promise<void> {
     await wallet.refresh(chain);
     this.#away = wallet.syncError !== null && AWAY.has(wallet.syncError);
+    if (wallet.syncError === 'NotEnrolled') this.#enrolled = false;
     if (wallet.syncError === null) {
       // Locked meanwhile: the rows are somebody else's now.
       await payments.seen(new Set(wallet.history.map(({ txid }) => txid))).catch(() => {});
@@ -368,7 +369,13 @@ export class Device {
       this.#away = false;
       return answer;
     } catch (e) {
-      if (isHoarfrostError(e)) this.#away = AWAY.has(e.code);
+      if (isHoarfrostError(e)) {
+        this.#away = AWAY.has(e.code);
+        if (e.code === 'NotEnrolled' && this.#enrolled) {
+          this.#enrolled = false;
+          this.#tell();
+        }
+      }
       throw e;
     }
   }

@@ -60,7 +60,7 @@ export function walletView(
   };
 }
 
-/** `enrolled`: as the cosigner last greeted this device. To a stranger it tells of no wallet, so there are no heads to compare. */
+/** `enrolled`: whether the cosigner knows this device. To a stranger it tells of no wallet, so there are no heads to compare. */
 export function epochView(
   { current, last, doubt, untested }: Epochs,
   refresher: Refresher,

@@ -98,7 +98,10 @@ test('attack-23 device gone: cosigner and recovery replace it, after the delay a
   const thief = await Worker.start(old);
   expect((await thief.call('receiveAddress', null)).address).toBe(address);
   await thief.call('refresh', null);
-  expect(await thief.call('state', null)).toMatchObject({ wallet: { syncError: 'NotEnrolled' } });
+  expect(await thief.call('state', null)).toMatchObject({
+    shares: { device: 'lost' },
+    wallet: { syncError: 'NotEnrolled', epoch: { alert: 'NotEnrolled' } },
+  });
   thief.kill();
 });
 
@@ -117,7 +120,7 @@ test('a browser whose password is forgotten takes its own place, and can be unlo
   await ripe(old);
   let worker = await Worker.start(old);
   await worker.call('lock', null);
-  expect(await worker.call('state', null)).toMatchObject({ phase: 'locked' });
+  expect(await worker.call('state', null)).toMatchObject({ phase: 'locked', returning: true });
   expect(await worker.call('returning', null)).toMatchObject({ view: { asked: true } });
   await worker.call('unlock', { password: PASSWORD });
   worker.kill();

@@ -39,6 +39,14 @@ function said(review: ReviewView, failure: Failure | null, now: number): Said {
         tone: 'caution',
       };
     }
+    if (silence === 'EpochStale') {
+      return {
+        say: 'This share signs no more',
+        why: 'This browser was set back. Nothing was signed.',
+        icon: 'alert',
+        tone: 'danger',
+      };
+    }
     return { say: words.happened, why: `${words.safe} ${words.next}`, icon: 'alert', tone: 'caution' };
   }
   const { verdict } = review;

@@ -138,7 +138,7 @@ function summaryOf({ shares, wallet }: Unlocked, frozen: boolean): { title: stri
   if (wallet.epoch.alert === 'NotEnrolled') {
     return {
       title: 'This browser is not known',
-      text: 'Your cosigner has no device of this name. If you gave another browser a new share, this one was struck off.',
+      text: 'Its share signs nothing with your cosigner, be it that another browser has taken its place. Your money is safe.',
     };
   }
   if (shares.cosigner === 'away') {
