@@ -1,17 +1,18 @@
 /** The cosigner is gone for good: this browser and the words spend, and neither does alone. */
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openWallet, waitForBalance } from '../../scripts/person.ts';
-import { CHROMIUM, findTool } from '../../scripts/setup/tools.ts';
 import type { OfflineOf } from '../../src/protocol/offline.ts';
 import { offlineText, readOffline } from '../../src/protocol/offlineText.ts';
 import { newWords } from '../../src/recovery/words.ts';
+import { askDevice, isMined, mempoolOf, payeeOf } from '../support/endings.ts';
 import { describeReal } from '../support/real.ts';
 import {
   answerOf,
+  type Elsewhere,
   giveMessage,
   holdUntil,
-  openRecoveryPage,
+  openElsewhere,
   takeMessage,
   typeFromPaper,
 } from '../support/recoveryPage.ts';
@@ -26,12 +27,13 @@ interface StoredPayment {
   stored: number;
 }
 
+const press = (page: Page, name: string) => page.getByRole('button', { name, exact: true }).click();
+
 await describeReal('audit-07 attack-23: the cosigner is dead', ['bitcoind', 'chromium', 'openssl'], () => {
   let world: World;
   let words: string[];
   let address: string;
-  /** Another browser, that has no network and no extension. */
-  let elsewhere: Browser;
+  let elsewhere: Elsewhere;
   let paper: Page;
 
   beforeAll(async () => {
@@ -39,12 +41,8 @@ await describeReal('audit-07 attack-23: the cosigner is dead', ['bitcoind', 'chr
     const born = await fundedWallet(world, COIN, LIMIT);
     ({ words, address } = born);
     await born.page.close();
-    const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-    elsewhere = await chromium.launch({ executablePath: await findTool(CHROMIUM), args: sandbox });
-    const context = await elsewhere.newContext();
-    context.setDefaultTimeout(30_000);
-    await context.setOffline(true);
-    paper = await openRecoveryPage(context);
+    elsewhere = await openElsewhere();
+    ({ paper } = elsewhere);
   });
   afterAll(async () => {
     await elsewhere?.close();
@@ -65,18 +63,6 @@ await describeReal('audit-07 attack-23: the cosigner is dead', ['bitcoind', 'chr
         stored: transaction?.length ?? 0,
       }));
     });
-  /** As the safety centre asks for it. */
-  const refreshShares = (page: Page): Promise<string> =>
-    page.evaluate(
-      () =>
-        new Promise<string>((done) => {
-          const port = (globalThis as any).chrome.runtime.connect({ name: 'hoarfrost' });
-          port.onMessage.addListener((said: string) => {
-            if (said.startsWith('{"id":1,')) done(said);
-          });
-          port.postMessage('{"id":1,"method":"refreshShares","argument":null}');
-        }),
-    );
   const requestIn = async (page: Page, to: string, amount: bigint): Promise<string> => {
     await page.getByLabel(/^To /).fill(to);
     await page.getByLabel(/^Amount/).fill(String(amount));
@@ -122,7 +108,7 @@ await describeReal('audit-07 attack-23: the cosigner is dead', ['bitcoind', 'chr
     await giveMessage(page, answer);
     await page.locator('[data-code="WrongSession"]').waitFor();
     // New shares before the cosigner dies: from here on the words need the records that the device brings along.
-    expect(await refreshShares(page)).toMatch(/"result":null/);
+    expect(await askDevice(page, 'refreshShares')).toMatchObject({ result: null });
     await page.close();
   });
 
@@ -131,9 +117,7 @@ await describeReal('audit-07 attack-23: the cosigner is dead', ['bitcoind', 'chr
     const page = await openWallet(world.chromium.open);
     await waitForBalance(page, COIN);
     await page.getByRole('button', { name: 'Send', exact: true }).click();
-    await page
-      .getByLabel(/^To /)
-      .fill(await world.node.rpc<string>('getnewaddress', [], { wallet: 'miner' }));
+    await page.getByLabel(/^To /).fill(await payeeOf(world));
     await page.getByLabel(/^Amount/).fill('50000');
     await page.getByRole('radio', { name: /^Custom/ }).click();
     await page.getByLabel('Fee rate in sat/vB').fill('3');
@@ -147,11 +131,17 @@ await describeReal('audit-07 attack-23: the cosigner is dead', ['bitcoind', 'chr
     expect(await page.getByLabel(/^Fee rate/).inputValue()).toBe('3');
     await page.close();
 
-    // An answer that it makes up, or that was spoiled on the way, is no signature.
+    // Nor with words that somebody guessed.
     const alone = await world.chromium.open('offline.html');
     await alone.setViewportSize({ width: 1100, height: 900 });
-    const payee = await world.node.rpc<string>('getnewaddress', [], { wallet: 'miner' });
-    const request = await requestIn(alone, payee, 50_000n);
+    const request = await requestIn(alone, await payeeOf(world), 50_000n);
+    await giveMessage(paper, request);
+    await press(paper, 'Type the words');
+    await typeFromPaper(paper, newWords(), 'Sign this payment');
+    await paper.locator('[data-code="BadWords"]').waitFor();
+    await press(paper, 'Stop and forget');
+
+    // An answer that it makes up, or that was spoiled on the way, is no signature.
     const answer = readOffline(
       await answerOf(paper, request, words, 'Sign this payment'),
     ) as OfflineOf<'signed'>;
@@ -164,12 +154,13 @@ await describeReal('audit-07 attack-23: the cosigner is dead', ['bitcoind', 'chr
     await alone.mouse.up();
     // Its nonces are gone with it: the good answer comes too late.
     expect((await payments(alone)).every(({ stored }) => stored === 0)).toBe(true);
+    expect(await mempoolOf(world)).toEqual([]);
     await alone.close();
   });
 
   test('this browser and the words spend a real coin, over any limit, and the node mines it', async () => {
     const { node } = world;
-    const payee = await node.rpc<string>('getnewaddress', [], { wallet: 'miner' });
+    const payee = await payeeOf(world);
     const page = await world.chromium.open('offline.html');
     await page.setViewportSize({ width: 1100, height: 900 });
     const request = await requestIn(page, payee, 1_500_000n);
@@ -192,14 +183,10 @@ await describeReal('audit-07 attack-23: the cosigner is dead', ['bitcoind', 'chr
     expect(await payments(page)).toEqual(
       expect.arrayContaining([{ state: 'signed', txid, stored: transaction.length / 2 }]),
     );
-    expect(await node.rpc<string[]>('getrawmempool')).toEqual([]);
+    expect(await mempoolOf(world)).toEqual([]);
 
     expect(await node.rpc('sendrawtransaction', [transaction])).toBe(txid);
-    await node.mine(1);
-    const received = await node.rpc<{ amount: number; confirmations: number }>('gettransaction', [txid!], {
-      wallet: 'miner',
-    });
-    expect(received).toMatchObject({ amount: 0.015, confirmations: 1 });
+    await isMined(world, txid!, 1_500_000n);
     const mined = await node.rpc<{ vin: { txinwitness: string[] }[] }>('getrawtransaction', [txid!, true]);
     for (const { txinwitness } of mined.vin)
       expect(txinwitness).toEqual([expect.stringMatching(/^[0-9a-f]{128}$/)]);

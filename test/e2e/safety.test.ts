@@ -148,22 +148,6 @@ await describeReal('the vault and its safety centre', ['bitcoind', 'chromium', '
     await page.close();
   }
 
-  test('forgotten: nobody resets it; it says what is safe and leads to a new share for this browser', async () => {
-    await lock();
-    const page = await world.chromium.open('popup.html');
-    await press(page, 'Forgotten?');
-    await heading(page, 'Forgotten password').waitFor();
-    await page.getByText('Your money is safe.').waitFor();
-    await page.getByText('It is the same as a lost device.').waitFor();
-    await page.keyboard.press('Escape');
-    await heading(page, 'Locked').waitFor();
-    await press(page, 'Forgotten?');
-    await press(page, 'Replace this device');
-    await page.waitForURL(/#replace$/);
-    await page.close();
-    await (await openWallet(world.chromium.open)).close();
-  });
-
   test('a security key with the password: it is asked for, a wrong password beside it opens nothing, both open', async () => {
     const page = await safety('#security-key');
     await plugIn(page);
@@ -188,71 +172,7 @@ await describeReal('the vault and its safety centre', ['bitcoind', 'chromium', '
     await lock();
     expect(await opens(PASSWORD)).toBe(true);
   });
-
-  test('a profile that was set back says so, and leads to a new share', async () => {
-    await (await openWallet(world.chromium.open)).close();
-    const page = await safety();
-    await heading(page, 'All three are well').waitFor();
-    const stores = ['vault', 'shares', 'records', 'change'];
-    await page.evaluate(copyStores, stores);
-    const last = page.getByText(/^(Shares as they were made|Last refresh: no)/);
-    const before = Number(/no\. (\d+)/.exec((await last.textContent()) ?? '')?.[1] ?? 0);
-    await press(page, 'Refresh now');
-    await page.getByText(new RegExp(`^Last refresh: no\\. ${before + 1},`)).waitFor();
-    await page.evaluate(restoreStores, stores);
-    await world.chromium.killWorker();
-
-    const popup = await world.chromium.open('popup.html');
-    await heading(popup, 'This browser was set back').waitFor();
-    await popup.getByText('Your money is safe.').waitFor();
-    await press(popup, 'Look at the wallet');
-    await popup.getByRole('region', { name: 'Balance' }).waitFor();
-    await popup.close();
-    await page.reload();
-    await heading(page, 'This browser was set back').waitFor();
-    await press(page, 'Replace this device');
-    await page.waitForURL(/#replace$/);
-    await page.close();
-  });
 });
-
-/** In the page: keeps what the stores hold, as a copy of the profile does. */
-async function copyStores(stores: string[]): Promise<void> {
-  const db = await new Promise<IDBDatabase>((done) => {
-    const asked = indexedDB.open('hoarfrost');
-    asked.onsuccess = () => done(asked.result);
-  });
-  const kept: Record<string, [IDBValidKey, unknown][]> = {};
-  for (const name of stores) {
-    const store = db.transaction(name).objectStore(name);
-    const read = <T>(asked: IDBRequest<T>) =>
-      new Promise<T>((done) => {
-        asked.onsuccess = () => done(asked.result);
-      });
-    const [keys, values] = await Promise.all([read(store.getAllKeys()), read(store.getAll())]);
-    kept[name] = keys.map((key, i) => [key, values[i]]);
-  }
-  db.close();
-  Object.assign(globalThis, { kept });
-}
-
-/** In the same page: puts it back. */
-async function restoreStores(stores: string[]): Promise<void> {
-  const { kept } = globalThis as unknown as { kept: Record<string, [IDBValidKey, unknown][]> };
-  const db = await new Promise<IDBDatabase>((done) => {
-    const asked = indexedDB.open('hoarfrost');
-    asked.onsuccess = () => done(asked.result);
-  });
-  const tx = db.transaction(stores, 'readwrite');
-  for (const name of stores) {
-    tx.objectStore(name).clear();
-    for (const [key, value] of kept[name]!) tx.objectStore(name).put(value, key);
-  }
-  await new Promise((done) => {
-    tx.oncomplete = done;
-  });
-  db.close();
-}
 
 /** A security key with the PRF extension, for this page, under a finger that always presses. */
 async function plugIn(page: Page): Promise<void> {

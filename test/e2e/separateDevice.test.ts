@@ -1,29 +1,30 @@
 /** Onboarding with the words made elsewhere: this browser never sees one, and the wallet works like any other. */
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openWallet, PASSWORD, pay, receiveAddress, waitForBalance } from '../../scripts/person.ts';
-import { CHROMIUM, findTool } from '../../scripts/setup/tools.ts';
 import { filesBelow } from '../support/forms.ts';
 import { describeReal } from '../support/real.ts';
-import { answerOf, giveMessage, openRecoveryPage, takeMessage } from '../support/recoveryPage.ts';
+import {
+  answerOf,
+  type Elsewhere,
+  giveMessage,
+  openElsewhere,
+  takeMessage,
+} from '../support/recoveryPage.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 const press = (page: Page, name: string | RegExp) => page.getByRole('button', { name }).click();
 
 await describeReal('the words made on another device', ['bitcoind', 'chromium', 'openssl'], () => {
   let world: World;
-  let elsewhere: Browser;
+  let elsewhere: Elsewhere;
   let paper: Page;
   let words: string[];
 
   beforeAll(async () => {
     world = await openWorld();
-    const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-    elsewhere = await chromium.launch({ executablePath: await findTool(CHROMIUM), args: sandbox });
-    const context = await elsewhere.newContext();
-    context.setDefaultTimeout(30_000);
-    await context.setOffline(true);
-    paper = await openRecoveryPage(context);
+    elsewhere = await openElsewhere();
+    ({ paper } = elsewhere);
   });
   afterAll(async () => {
     await elsewhere?.close();

@@ -1,86 +1,88 @@
 /** The words are stolen: whoever has them asks from a browser of their own, is noticed, contested, and gets nothing; the owner pays on. */
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { fillPayment, openWallet, pay } from '../../scripts/person.ts';
-import { CHROMIUM, findTool } from '../../scripts/setup/tools.ts';
+import { fillPayment, openWallet } from '../../scripts/person.ts';
+import { BADGE } from '../../src/device/badge.ts';
 import { launchChromium, type TestChromium } from '../support/chromium.ts';
-import { type MailServer, startMail } from '../support/contacts.ts';
-import { testTls } from '../support/cosigner.ts';
+import {
+  CONTACT,
+  type ContactWorld,
+  contactAgrees,
+  contactPage,
+  openContactWorld,
+} from '../support/contactWorld.ts';
+import { askDevice, mempoolOf, ownerSpends, payeeOf } from '../support/endings.ts';
+import { letWordsAsk, makeKeys } from '../support/newShare.ts';
 import { describeReal } from '../support/real.ts';
-import { answerOf, giveMessage, openRecoveryPage, takeMessage } from '../support/recoveryPage.ts';
-import { fundedWallet, openWorld, type World } from '../support/world.ts';
+import {
+  answerOf,
+  type Elsewhere,
+  giveMessage,
+  openElsewhere,
+  takeMessage,
+} from '../support/recoveryPage.ts';
+import { fundedWallet } from '../support/world.ts';
 
 const COIN = 2_000_000n;
-const FRIEND = 'friend@example.org';
+const THEIR_PASSWORD = 'a thief of four words';
 
 const heading = (page: Page, name: string) => page.getByRole('heading', { name, exact: true });
 const press = (page: Page, name: string) => page.getByRole('button', { name, exact: true }).click();
 
 await describeReal('attack-22: the words are stolen', ['bitcoind', 'chromium', 'openssl'], () => {
-  let mail: MailServer;
-  let world: World;
+  let world: ContactWorld;
   let words: string[];
   /** The owner's: the wallet, and its safety centre. */
   let wallet: Page;
   let safety: Page;
   /** The thief's: a browser, and the recovery page in another. */
   let theirs: TestChromium;
-  let elsewhere: Browser;
+  let elsewhere: Elsewhere;
+  let paper: Page;
   let thief: Page;
 
   beforeAll(async () => {
-    const { caFile } = await testTls;
-    mail = await startMail();
-    const { host, port, auth, from } = mail.setting;
-    const login = `${encodeURIComponent(auth!.user)}:${encodeURIComponent(auth!.password)}`;
-    world = await openWorld({
-      settings: [`--smtp=smtp://${login}@${host}:${port}`, `--smtp-from=${from}`],
-      under: ['env', `NODE_EXTRA_CA_CERTS=${caFile}`],
-    });
-    ({ page: wallet, words } = await fundedWallet(world, COIN, 1_000_000n, FRIEND));
+    world = await openContactWorld();
+    ({ page: wallet, words } = await fundedWallet(world, COIN, 1_000_000n, CONTACT));
     safety = await world.chromium.open('safety.html');
     await safety.setViewportSize({ width: 1040, height: 900 });
     theirs = await launchChromium({ spkiHash: world.tls.spkiHash });
-    const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-    elsewhere = await chromium.launch({ executablePath: await findTool(CHROMIUM), args: sandbox });
+    elsewhere = await openElsewhere();
+    ({ paper } = elsewhere);
   });
   afterAll(async () => {
     await theirs?.close();
     await elsewhere?.close();
     await world?.close();
-    await mail?.close();
   });
 
   const card = () => safety.getByRole('region', { name: 'This device is being replaced' });
-  const payee = () => world.node.rpc<string>('getnewaddress', [], { wallet: 'miner' });
-  const mempool = () => world.node.rpc<string[]>('getrawmempool');
-  const subjects = () => mail.mails.map(({ to, text }) => [...to, /^Subject: .*: (.*)\r$/m.exec(text)![1]]);
+  const badge = () => safety.evaluate(() => (globalThis as any).chrome.action.getBadgeText({}) as string);
+  const subjects = () =>
+    world.mail.mails.map(({ to, text }) => [...to, /^Subject: .*: (.*)\r$/m.exec(text)![1]]);
+
+  /** Past the screens, which do not offer it. */
+  const takeShare = () => askDevice(thief, 'returnStart', { password: THEIR_PASSWORD });
 
   test('the thief asks with the words, from a browser of their own, and has to wait', async () => {
-    const paper = await openRecoveryPage(await elsewhere.newContext());
+    expect(await badge()).toBe('');
     thief = await theirs.open('onboarding.html');
-    await thief.setViewportSize({ width: 1100, height: 900 });
     await press(thief, 'I have a wallet and lost its browser');
-    await thief.getByLabel(/^Pairing link/).fill(world.pairing);
-    await thief.getByRole('group', { name: 'Fingerprint' }).waitFor();
-    await thief.getByLabel('A password for this browser', { exact: true }).fill('a thief of four words');
-    await thief.getByLabel('Once more').fill('a thief of four words');
-    await press(thief, 'It matches, make this browser’s keys');
-    await heading(thief, 'Let your words ask').waitFor();
-    const request = await takeMessage(thief);
-    await giveMessage(thief, await answerOf(paper, request, words, 'Sign with these words'));
+    await makeKeys(thief, world.pairing, THEIR_PASSWORD);
+    await letWordsAsk(thief, paper, words);
     await heading(thief, 'Now it waits').waitFor();
+    // Not even past the screens.
+    expect(await takeShare()).toMatchObject({ error: { code: 'CeremonyWaits' } });
   });
 
-  test('the owner sees it in the open wallet without asking, and the friend reads of it', async () => {
+  test('the owner sees it in the open wallet and on the toolbar without asking, and the friend reads of it', async () => {
     await card().getByText('Asked for by your recovery words').waitFor();
-    await expect.poll(subjects, { timeout: 30_000 }).toEqual([[FRIEND, 'somebody asks for a change']]);
+    await expect.poll(subjects, { timeout: 30_000 }).toEqual([[CONTACT, 'somebody asks for a change']]);
+    expect(await badge()).toBe(BADGE);
   });
 
   test('until anybody contests it the owner pays as ever', async () => {
-    await pay(wallet, { to: await payee(), amount: 10_000n });
-    expect(await mempool()).toHaveLength(1);
-    await world.node.mine(1);
+    await ownerSpends(world, wallet, 10_000n);
   });
 
   test('contested in the safety centre, it stops, and this browser’s signing with it until two agree', async () => {
@@ -89,7 +91,9 @@ await describeReal('attack-22: the words are stolen', ['bitcoind', 'chromium', '
     await press(thief, 'Ask the cosigner again');
     await heading(thief, 'Somebody contests it').waitFor();
 
-    await fillPayment(wallet, await payee(), 20_000n);
+    await card().getByText('Somebody has your words').waitFor();
+
+    await fillPayment(wallet, await payeeOf(world), 20_000n);
     await press(wallet, 'Review');
     await wallet.locator('[data-verdict="refuses"]').waitFor();
     await wallet.getByText(/contests a change of this wallet/).waitFor();
@@ -98,11 +102,7 @@ await describeReal('attack-22: the words are stolen', ['bitcoind', 'chromium', '
 
   test('the friend stops it too, over a killed cosigner: it has ended, and the thief has nothing', async () => {
     await world.restartCosigner();
-    const link = mail.mails
-      .map(({ text }) => /https:\/\/\S+\/contact\/\S+/.exec(text)?.[0])
-      .find((found) => found)!;
-    const friend = await world.chromium.context.newPage();
-    await friend.goto(link);
+    const friend = await contactPage(world);
     await friend.getByText('It is contested').waitFor();
     await press(friend, 'Stop it');
     await friend.getByText('It has ended without effect.').waitFor();
@@ -111,7 +111,10 @@ await describeReal('attack-22: the words are stolen', ['bitcoind', 'chromium', '
     await press(thief, 'Ask the cosigner again');
     await heading(thief, 'It was called off').waitFor();
     expect(await thief.getByText('Make the new share').count()).toBe(0);
+    expect(await takeShare()).toMatchObject({ error: { code: 'CeremonyEnded' } });
+    expect(await mempoolOf(world)).toEqual([]);
     await card().waitFor({ state: 'detached' });
+    await expect.poll(badge).toBe('');
     await expect
       .poll(() => subjects().at(-1), { timeout: 30_000 })
       .toContain('a change was stopped, or ran out');
@@ -119,34 +122,27 @@ await describeReal('attack-22: the words are stolen', ['bitcoind', 'chromium', '
 
   test('and the owner pays again, of a wallet that is nobody else’s', async () => {
     wallet = await openWallet(world.chromium.open);
-    const { txid } = await pay(wallet, { to: await payee(), amount: 30_000n });
-    expect(await mempool()).toEqual([txid]);
+    await ownerSpends(world, wallet, 30_000n);
   });
 
   test('the words can still stop all payments, at once; device and friend lift that together', async () => {
-    await world.node.mine(1);
     await press(thief, 'Stop all payments');
-    const paper = await openRecoveryPage(await elsewhere.newContext());
     await giveMessage(thief, await answerOf(paper, await takeMessage(thief), words, 'Sign with these words'));
     await thief.getByText('All payments are stopped.').waitFor();
     await safety.getByText('Payments are frozen').first().waitFor();
+    await wallet.getByText('Payments are frozen.').waitFor();
+    expect(await badge()).toBe(BADGE);
     await expect.poll(() => subjects().at(-1), { timeout: 30_000 }).toContain('the wallet was frozen');
 
     await press(safety, 'Lift it…');
     await press(safety, 'Ask to lift it');
-    const told = () => mail.mails.find(({ text }) => text.includes('to allow this wallet more'))?.text;
-    await expect.poll(told, { timeout: 30_000 }).toBeTruthy();
-    const friend = await world.chromium.context.newPage();
-    await friend.goto(/https:\/\/\S+\/contact\/\S+/.exec(told()!)![0]);
-    await press(friend, 'I asked the owner: it is wanted');
-    await friend.getByText('You have agreed to it.').waitFor();
-    await friend.close();
+    await contactAgrees(world, 'to allow this wallet more');
     await press(safety, 'Put the new rules in force');
     await safety.getByText('Freeze all payments').waitFor();
 
     await wallet.close();
     wallet = await openWallet(world.chromium.open);
-    const { txid } = await pay(wallet, { to: await payee(), amount: 40_000n });
-    expect(await mempool()).toEqual([txid]);
+    expect(await badge()).toBe('');
+    await ownerSpends(world, wallet, 40_000n);
   });
 });
