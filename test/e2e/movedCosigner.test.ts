@@ -58,7 +58,7 @@ await describeReal('attack-23: the cosigner is replaced', ['bitcoind', 'chromium
     return page;
   };
 
-  test('device and words move to another one, and the one before destroys its share', async () => {
+  test('device and words move to another cosigner, and the one before destroys its share', async () => {
     const before = await readdir(join(world.cosignerFolder, 'epoch-keys'));
     expect(before).not.toEqual([]);
     await (await openWallet(world.chromium.open)).close();
