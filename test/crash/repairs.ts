@@ -3,9 +3,11 @@
  * where the password is forgotten. Each is asked for, waits its week, and is carried out; and each can be gone on with from
  * wherever it was interrupted.
  */
+import { decode } from '../../src/protocol/codec.ts';
+import { epochBody, epochRecord } from '../../src/protocol/epoch.ts';
 import { isHoarfrostError } from '../../src/protocol/errors.ts';
 import { newWords } from '../../src/recovery/words.ts';
-import { newProfile, type Profile, Worker } from '../support/deviceHost.ts';
+import { databaseOf, newProfile, type Profile, Worker } from '../support/deviceHost.ts';
 import { askForKit, Page, replaceKit } from '../support/returning.ts';
 import type { Operation, Subject, World } from './operations.ts';
 import type { Watch } from './watch.ts';
@@ -32,7 +34,7 @@ export const REPAIRS: readonly Operation[] = [
   {
     name: 'kit repair',
     weight: 1,
-    reach: { boundary: 8, write: 7, frame: 36 },
+    reach: { boundary: 30, write: 9, frame: 44 },
     async run(worker, subject, { pass }) {
       const kit: Kit = { words: newWords(), heard: 'nothing' };
       subject.kit = kit;
@@ -129,9 +131,23 @@ export async function endKit(worker: Worker, subject: Subject, { pass }: World, 
     if (!(await drills(worker, kit))) watch.found('the new words open nothing');
   }
   if (await drills(worker, subject.words)) watch.found('the old words open yet');
+  await ownEpoch(subject, watch);
   await worker.call('kitStop', null);
   subject.words = kit;
   subject.kit = null;
+}
+
+/** New words never stand beside shares that the old ones fit: each kit began an epoch, in one record. */
+async function ownEpoch({ profile }: Subject, watch: Watch): Promise<void> {
+  const db = await databaseOf(profile);
+  const records = (await db.all('records')).map(({ record }) =>
+    decode(epochBody, decode(epochRecord, record).body),
+  );
+  db.close();
+  const last = records.findLastIndex(({ change }) => change.kind === 'kit');
+  const began = records[last]?.epoch ?? 0;
+  const before = records.slice(0, Math.max(0, last)).filter(({ change }) => change.kind !== 'repair').length;
+  if (last < 0 || began !== before + 1) watch.found(`a new kit without an epoch of its own: ${began}`);
 }
 
 /** What was asked for by a device that died before it could note it. */
