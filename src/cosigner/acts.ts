@@ -48,6 +48,9 @@ export async function actByWords(cosigner: Cosigner, message: Bytes): Promise<An
     }
     case 'say': {
       const wallet = await walletOfCeremony(cosigner, act.ceremony);
+      // First without the lock: a refusal that waited for its turn to write would tell that there is something here.
+      const now = await store.viewWallet(wallet, (view) => cosigner.wallets.read(cosigner, view));
+      ofWords({ wallet: now }, hostKey);
       return ceremonyOf(
         await change(cosigner, wallet, (in_) => sayOf(cosigner, ofWords(in_, hostKey), 'words', act)),
       );
@@ -88,6 +91,8 @@ export async function actByContact(
   cosigner: Cosigner,
   { ceremony, code, says }: { ceremony: Bytes; code: Bytes; says: 'approve' | 'contest' },
 ): Promise<CeremonyView> {
+  // First without the lock, as above.
+  await shownToContact(cosigner, ceremony, code);
   const wallet = await walletOfCeremony(cosigner, ceremony);
   const { clock } = cosigner;
   return change(cosigner, wallet, async (in_) => {
@@ -124,7 +129,7 @@ function checkCode(
 }
 
 /** The record that led here is an index and no more: whose words they are, the certified keys say. */
-function ofWords(in_: Inside, hostKey: Bytes): Inside {
+function ofWords<T extends Pick<Inside, 'wallet'>>(in_: T, hostKey: Bytes): T {
   ensure(equalVar(in_.wallet.epoch.hostKeys[2], hostKey), 'SessionUnknown');
   return in_;
 }

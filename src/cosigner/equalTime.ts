@@ -16,7 +16,7 @@ export async function inEqualTime<T>(work: () => Promise<T>): Promise<T> {
   } catch (e) {
     const took = performance.now() - started;
     const end = started + Math.ceil((took + TIMER_MS) / STEP_MS) * STEP_MS;
-    await sleep(end - TIMER_MS - performance.now());
+    await sleep(Math.max(0, end - TIMER_MS - performance.now()));
     while (performance.now() < end) await turn();
     throw e;
   }
