@@ -245,6 +245,8 @@ describe('who has only the words', () => {
     await born({}, { decisions: { most: 1, inMs: DAY } });
     await ask('signed');
     const order = { kind: 'freeze', network: 'regtest', random: systemRandom(16) } as const;
+    const elsewhere = { ...order, network: 'signet' } as const;
+    await expect(byWords(stranger, device, elsewhere, 'frozen')).rejects.toEqual(code('WrongNetwork'));
     await byWords(stranger, device, order, 'frozen');
     await byWords(stranger, device, order, 'frozen');
     expect((await client.hello()).policyVersion).toBe(2);

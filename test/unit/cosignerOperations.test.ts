@@ -71,8 +71,12 @@ describe('audit-28 metrics', () => {
     metrics.count('hoarfrost_requests_total', { request: 'bc1qsecret0000', answer: 'x"}\ny 1' });
     expect(metrics.text()).toContain('hoarfrost_requests_total{request="other",answer="other"} 1');
     const word = (n: number) => [...String(n)].map((digit) => 'abcdefghij'[Number(digit)]).join('');
-    for (let i = 0; i < 2000; i++) metrics.observe('hoarfrost_request_seconds', 1, { request: word(i) });
+    for (let i = 0; i < 2000; i++) {
+      metrics.observe('hoarfrost_request_seconds', 1, { request: word(i) });
+      metrics.count('hoarfrost_connections_total', { outcome: word(i) });
+    }
     expect(metrics.text().match(/_count\{/g)).toHaveLength(500);
+    expect(metrics.text().match(/^hoarfrost_connections_total\{/gm)).toHaveLength(500);
   });
 
   test('a histogram adds up from bucket to bucket', () => {
