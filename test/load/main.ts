@@ -3,27 +3,34 @@
  * and Noise on loopback. `--json` prints one flat object. `--only signs,flood,idle,instances`, `--requests N`, `--idle N`,
  * `--cpu-prof` (the server writes a profile). Where it can, the server has the first core to itself and everything else the others.
  *
- * `signsPerSecondPerCore` is requests over the server's own processor seconds (/proc: all threads, user and system), every address
- * met for the first time. `p99Ms` is the round trip as the device sees it at 40 % of the rate: an upper bound of server time,
- * client and loopback included. `floodP99Ratio` is that under the flood over that without. `threeInstances` is signatures a
- * second of three cosigners over one PostgreSQL on this machine. What was not measured is null.
+ * `signsPerSecondPerCore` is requests over the server's own processor seconds (/proc: all threads, user and system), each payment
+ * evaluated before, as a wallet does on its Review page; `signsPerSecondPerCoreNewAddresses` is that with every address met for the
+ * first time. `p99Ms` is server time at 40 % of the rate (recorder.ts), the wait for its loop included. `floodP99Ratio`
+ * is that under the flood over that without. `threeInstances` is signatures a second of three cosigners over one PostgreSQL on
+ * this machine. What was not measured is null.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { root } from '../../scripts/setup/paths.ts';
 import { generateNoiseKeyPair } from '../../src/protocol/noise.ts';
 import { Client } from '../support/cosigner.ts';
+import type { LoadedWallet } from './devices.ts';
 import { besideEachOther } from './instances.ts';
-import { type House, leaveFirstCore, onCores, openHouse, type ServerProcess } from './server.ts';
-import { nextAddress, pace, prepare, quantile, type Saturated, saturate } from './traffic.ts';
+import { type House, leaveFirstCore, onCores, openHouse, type ServerProcess, startFlood } from './server.ts';
+import {
+  type Asked,
+  nextAddress,
+  pace,
+  prepare,
+  quantile,
+  ratioOfTails,
+  type Saturated,
+  saturate,
+} from './traffic.ts';
 
 const { values } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     only: { type: 'string', default: 'signs,flood,idle,instances' },
-    requests: { type: 'string', default: '4000' },
+    requests: { type: 'string', default: '5000' },
     idle: { type: 'string', default: '10000' },
     'cpu-prof': { type: 'boolean', default: false },
   },
@@ -31,6 +38,8 @@ const { values } = parseArgs({
 /** A wallet may have 240 decisions a minute. */
 const PER_WALLET = 125;
 const WALLETS_AT_ONCE = 16;
+/** Of the quiet and of the flooded requests. */
+const SLICES = 5;
 const say = (text: string) => {
   if (!values.json) console.log(text);
 };
@@ -38,6 +47,7 @@ const wanted = new Set(values.only.split(','));
 const requests = Number(values.requests);
 const report: Record<string, number | null> = {
   signsPerSecondPerCore: null,
+  signsPerSecondPerCoreNewAddresses: null,
   p99Ms: null,
   idleBytesPerConnection: null,
   floodP99Ratio: null,
@@ -61,35 +71,55 @@ const rates = ({ count, seconds, cpuSeconds }: Saturated) =>
 async function signs(server: ServerProcess): Promise<number> {
   // What is compiled once is not counted.
   await saturateAll(server, requests, true);
-  say(`repeated addresses: ${rates(await saturateAll(server, requests, false))}`);
+  const evaluated = await saturateAll(server, requests, false);
+  say(`evaluated before: ${rates(evaluated)}`);
   const fresh = await saturateAll(server, requests, true);
-  say(`fresh addresses: ${rates(fresh)}`);
-  report.signsPerSecondPerCore = Math.round(fresh.count / fresh.cpuSeconds);
+  say(`new addresses: ${rates(fresh)}`);
+  report.signsPerSecondPerCore = Math.round(evaluated.count / evaluated.cpuSeconds);
+  report.signsPerSecondPerCoreNewAddresses = Math.round(fresh.count / fresh.cpuSeconds);
   return fresh.count / fresh.seconds;
 }
 
-/** Quiet, flooded and quiet again: what else the machine does falls on both. */
+/** Quiet and flooded slices in turn, taken together: what else the machine does falls on both. */
 async function flood(server: ServerProcess, perSecond: number): Promise<void> {
   const rate = 0.4 * perSecond;
-  const round = async () => pace(await prepare([server], 12, 100, true), rate);
-  const before = await round();
-  const crowd = await prepare([server], 12, 100, true);
-  const flooder = spawn(
-    process.execPath,
-    [join(root, 'test/load/flood.ts'), String(server.port), Buffer.from(server.noiseKey).toString('hex')],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  await once(flooder.stdout, 'data');
-  const flooded = await pace(crowd, rate);
-  const said = once(flooder.stdout, 'data');
-  flooder.kill('SIGTERM');
-  say(`flood: ${String((await said)[0]).trim()}`);
-  const quiet = [...before, ...(await round())];
-  const [q, f] = [quantile(quiet, 0.99), quantile(flooded, 0.99)];
-  say(`at ${rate.toFixed(0)} a second: median ${quantile(quiet, 0.5).toFixed(1)} ms, p99 ${q.toFixed(1)} ms`);
-  say(`under the flood: median ${quantile(flooded, 0.5).toFixed(1)} ms, p99 ${f.toFixed(1)} ms`);
-  report.p99Ms = Number(q.toFixed(1));
-  report.floodP99Ratio = Number((f / q).toFixed(2));
+  const crowd = () => prepare([server], 10, Math.ceil(requests / (10 * SLICES)), true);
+  const [quiet, flooded]: [Asked[][], Asked[][]] = [[], []];
+  const slice = async (loaded: LoadedWallet[]) => {
+    const [cpu, waited, began] = [server.cpuSeconds(), server.waitedSeconds(), performance.now()];
+    const asked = await pace(server, loaded, rate);
+    const share = (seconds: number) => `${((1e5 * seconds) / (performance.now() - began)).toFixed(0)} %`;
+    say(
+      `the server worked ${share(server.cpuSeconds() - cpu)} and waited ${share(server.waitedSeconds() - waited)} for its core`,
+    );
+    return asked;
+  };
+  for (let i = 0; i < SLICES; i++) {
+    quiet.push(await slice(await crowd()));
+    const next = await crowd();
+    const flooder = await startFlood(server);
+    flooded.push(await slice(next));
+    say(`flood ${i + 1} of ${SLICES}: ${await flooder.stop()}`);
+  }
+  for (const [name, of] of [
+    ['time in the server', (asked: Asked) => asked.inServer],
+    ['round trip', (asked: Asked) => asked.roundTrip],
+  ] as const) {
+    const [q, f] = [quiet, flooded].map((slices) => slices.map((slice) => slice.map(of)));
+    const line = (slices: number[][]) => {
+      const each = slices.map((slice) => quantile(slice, 0.99).toFixed(1)).join(' ');
+      return `median ${quantile(slices.flat(), 0.5).toFixed(1)} ms, p99 ${quantile(slices.flat(), 0.99).toFixed(1)} ms (${each})`;
+    };
+    say(`${name} at ${rate.toFixed(0)} a second: ${line(q!)}`);
+    say(`${name} under the flood: ${line(f!)}`);
+    const { ratio, low, high } = ratioOfTails(q!, f!);
+    say(
+      `p99 of ${name}, flooded over quiet: ${ratio.toFixed(2)}, nine in ten between ${low.toFixed(2)} and ${high.toFixed(2)}`,
+    );
+    if (name === 'round trip') continue;
+    report.p99Ms = Number(quantile(q!.flat(), 0.99).toFixed(1));
+    report.floodP99Ratio = Number(ratio.toFixed(2));
+  }
 }
 
 /** Memory of the server for each device that is connected and says nothing. */
@@ -135,7 +165,10 @@ const under = await onCores('first');
 const house = await openHouse({ under });
 try {
   if (wanted.has('signs') || wanted.has('flood')) {
-    const server = await house.start(values['cpu-prof'] ? ['--cpu-prof'] : []);
+    const server = await house.start({
+      nodeFlags: values['cpu-prof'] ? ['--cpu-prof'] : [],
+      recorded: wanted.has('flood'),
+    });
     try {
       const perSecond = await signs(server);
       if (wanted.has('flood')) await flood(server, perSecond);

@@ -1,5 +1,6 @@
 /** Cosigners in processes of their own, as an operator would run them, and what those processes cost. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -15,14 +16,18 @@ export interface ServerProcess {
   readonly noiseKey: Uint8Array<ArrayBuffer>;
   /** Seconds of processor so far, user and system, all threads. */
   cpuSeconds(): number;
+  /** Seconds so far in which its loop had work and no core: what the machine did instead. */
+  waitedSeconds(): number;
   /** Bytes of resident memory. */
   memory(): number;
+  /** Of one that is recorded: when it sent each frame since it was last asked (`steadyNow`), by the asker's end (`endName`). */
+  sent(): Promise<Map<string, number[]>>;
   stop(): Promise<void>;
 }
 
 /** One cosigner's keys and settings: several processes of it run beside each other where the store allows it. */
 export interface House {
-  start(nodeFlags?: readonly string[]): Promise<ServerProcess>;
+  start(options?: { nodeFlags?: readonly string[]; recorded?: boolean }): Promise<ServerProcess>;
   close(): Promise<void>;
 }
 
@@ -101,9 +106,15 @@ export async function openHouse(options: {
   const noiseKey = Uint8Array.from(Buffer.from(/channel key ([0-9a-f]{64})/.exec(stdout)![1]!, 'hex'));
 
   return {
-    async start(nodeFlags = []) {
-      const [command, ...args] = [...(options.under ?? []), process.execPath, ...nodeFlags, main, ...flags];
-      const child = spawn(command!, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] });
+    async start({ nodeFlags = [], recorded = false } = {}) {
+      const recorder = recorded ? ['--import', join(root, 'test/load/recorder.ts')] : [];
+      const node = [process.execPath, ...nodeFlags, ...recorder, main, ...flags];
+      const [command, ...args] = [...(options.under ?? []), ...node];
+      const child = spawn(command!, args, {
+        cwd: root,
+        env,
+        stdio: ['ignore', 'pipe', 'inherit', ...(recorded ? (['ipc'] as const) : [])],
+      });
       const port = await within('the cosigner to listen', listening(child));
       const pid = child.pid!;
       const status = () => readFileSync(`/proc/${pid}/status`, 'utf8');
@@ -111,7 +122,16 @@ export async function openHouse(options: {
         port,
         noiseKey,
         cpuSeconds: () => cpuOf(pid),
+        waitedSeconds: () => Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e9,
         memory: () => Number(/VmRSS:\s+(\d+)/.exec(status())![1]) * 1024,
+        async sent() {
+          const told = once(child, 'message');
+          child.send('sent');
+          const [frames] = (await told) as [[end: string, at: number][]];
+          const byEnd = new Map<string, number[]>();
+          for (const [end, at] of frames) byEnd.set(end, [...(byEnd.get(end) ?? []), at]);
+          return byEnd;
+        },
         async stop() {
           const ended = new Promise((resolve) => child.once('exit', resolve));
           child.kill('SIGTERM');
@@ -137,4 +157,18 @@ function listening(child: ChildProcess): Promise<number> {
     });
     child.once('exit', () => reject(new Error('the cosigner ended')));
   });
+}
+
+/** Floods a server (flood.ts) until it is told to stop; then says what it did. */
+export async function startFlood({ port, noiseKey }: ServerProcess): Promise<{ stop(): Promise<string> }> {
+  const args = [join(root, 'test/load/flood.ts'), String(port), Buffer.from(noiseKey).toString('hex')];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  return {
+    async stop() {
+      const said = once(child.stdout, 'data');
+      child.kill('SIGTERM');
+      return String((await said)[0]).trim();
+    },
+  };
 }

@@ -1,5 +1,6 @@
 /** Signing requests from many wallets at once: as fast as they are answered, or at a steady rate. */
 import { addressAt, checkAnswers, type LoadedWallet, loadWallet, signOnce } from './devices.ts';
+import { endName, socketUnder, steadyNow } from './recorder.ts';
 import type { ServerProcess } from './server.ts';
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
@@ -48,31 +49,83 @@ export async function saturate(
   return { count, seconds, cpuSeconds };
 }
 
-/** Asks at a steady rate, whatever the answers do. Milliseconds of each, from when it was due. */
-export async function pace(loaded: readonly LoadedWallet[], perSecond: number): Promise<number[]> {
-  const times: number[] = [];
+export interface Asked {
+  /** When it was sent (`steadyNow`). */
+  readonly at: number;
+  /** Milliseconds from when it was due to its answer. */
+  readonly roundTrip: number;
+  /** Milliseconds from when it was handed to the kernel to when the server had handed it the answer. */
+  readonly inServer: number;
+}
+
+/** Asks a recorded server at a steady rate, whatever the answers do. In the order in which they were sent. */
+export async function pace(
+  server: ServerProcess,
+  loaded: readonly LoadedWallet[],
+  perSecond: number,
+): Promise<Asked[]> {
+  const asked = loaded.map((): Omit<Asked, 'inServer'>[] => []);
   const answers = loaded.map((): Uint8Array<ArrayBuffer>[] => []);
+  const ends = loaded.map(({ client }) => {
+    const { localAddress, localPort } = socketUnder(client.socket.ws);
+    return endName(localAddress, localPort);
+  });
   const gap = (1000 * loaded.length) / perSecond;
+  // What it sent before is forgotten.
+  await server.sent();
   await Promise.all(
     loaded.map(async (wallet, i) => {
       await sleep((gap * i) / loaded.length);
-      let due = performance.now();
+      let due = steadyNow();
       while (wallet.frames.length > 0) {
-        await sleep(due - performance.now());
-        const late = Math.max(0, performance.now() - due);
-        times.push(late + (await signOnce(wallet, answers[i]!)));
+        await sleep(due - steadyNow());
+        const at = steadyNow();
+        const took = await signOnce(wallet, answers[i]!);
+        asked[i]!.push({ at, roundTrip: Math.max(0, at - due) + took });
         due += gap;
       }
     }),
   );
+  const sent = await server.sent();
   await finish(loaded, answers);
-  return times;
+  return asked
+    .flatMap((own, i) => own.map((one, n) => ({ ...one, inServer: sent.get(ends[i]!)![n]! - one.at })))
+    .sort((a, b) => a.at - b.at);
 }
 
 /** The one below which that part of them lies. */
 export function quantile(times: readonly number[], part: number): number {
   const sorted = [...times].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]!;
+}
+
+/** Requests that lie beside each other in time fare alike, so whole runs of them are drawn. */
+const RUN = 50;
+
+/**
+ * p99 of the second over that of the first, each of all slices together, and the bounds between which nine in ten of 500 such
+ * ratios lie whose runs of requests are drawn anew from these (moving-block bootstrap, Kuensch 1989).
+ */
+export function ratioOfTails(
+  first: readonly (readonly number[])[],
+  second: readonly (readonly number[])[],
+): { ratio: number; low: number; high: number } {
+  const redrawn = (slices: readonly (readonly number[])[]) =>
+    slices.flatMap((slice) =>
+      Array.from({ length: Math.ceil(slice.length / RUN) }, () => {
+        const from = Math.floor(Math.random() * Math.max(1, slice.length - RUN));
+        return slice.slice(from, from + RUN);
+      }).flat(),
+    );
+  const ratios = Array.from(
+    { length: 500 },
+    () => quantile(redrawn(second), 0.99) / quantile(redrawn(first), 0.99),
+  );
+  return {
+    ratio: quantile(second.flat(), 0.99) / quantile(first.flat(), 0.99),
+    low: quantile(ratios, 0.05),
+    high: quantile(ratios, 0.95),
+  };
 }
 
 async function finish(loaded: readonly LoadedWallet[], answers: Uint8Array<ArrayBuffer>[][]) {
