@@ -56,6 +56,7 @@ export class Gate {
   /** The one whose turn it is next. */
   #held: Waiting | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
 
   constructor({ handshakes, known }: { handshakes: Buckets; known: Recently }, monotonic: () => number) {
     this.#handshakes = handshakes;
@@ -68,26 +69,30 @@ export class Gate {
     const line = this.#known.has(address) ? this.#lines.known : this.#lines.others;
     const waiting = { socket, begin, until: this.#monotonic() + WAIT_MAX_MS };
     if (!line.add(address, waiting)) socket.destroy();
-    else if (this.#timer === undefined) this.#serve();
+    else if (this.#timer === undefined && this.#immediate === undefined) this.#serve();
   }
 
   /** Nobody who still waits gets in. */
   close(): void {
     clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
     for (let next = this.#next(); next !== undefined; next = this.#next()) next.socket.destroy();
   }
 
+  /** One in a turn of the loop: when it was held up, all that came due meanwhile would hold up those who are in once more. */
   #serve(): void {
     this.#timer = undefined;
-    for (let next = this.#next(); next !== undefined; next = this.#next()) {
-      const waitMs = this.#handshakes.wait('');
-      if (waitMs > 0) {
-        this.#held = next;
-        this.#timer = setTimeout(() => this.#serve(), waitMs);
-        return;
-      }
-      next.begin();
+    this.#immediate = undefined;
+    const next = this.#next();
+    if (next === undefined) return;
+    const waitMs = this.#handshakes.wait('');
+    if (waitMs > 0) {
+      this.#held = next;
+      this.#timer = setTimeout(() => this.#serve(), waitMs);
+      return;
     }
+    next.begin();
+    this.#immediate = setImmediate(() => this.#serve());
   }
 
   /** Whose device has not given up: nobody reads from the socket, so nobody was told. */

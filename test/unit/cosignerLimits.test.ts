@@ -1,9 +1,11 @@
 /** What one may ask for, and that nobody's asking too much is anybody else's loss. */
 import { readFileSync } from 'node:fs';
 import { get } from 'node:https';
+import { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Clock } from '../../src/cosigner/clock.ts';
 import { TIMING } from '../../src/cosigner/connection.ts';
+import { Gate } from '../../src/cosigner/gate.ts';
 import { addressName, Buckets, Recently } from '../../src/cosigner/limits.ts';
 import { TokenUse } from '../../src/cosigner/tokens.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
@@ -167,6 +169,21 @@ describe('audit-12 addresses', () => {
     await running.stop();
     await Promise.all(flood);
     await start();
+  });
+
+  test('however many may begin a handshake, one does in a turn of the loop', async () => {
+    const buckets = new Buckets({ burst: 16, perMinute: 60 }, () => 0);
+    const gate = new Gate({ handshakes: buckets, known: new Recently(1, () => 0) }, () => 0);
+    let begun = 0;
+    for (let i = 0; i < 3; i++) gate.enter(new Socket(), `127.0.0.${i}`, () => begun++);
+    for (let turn = 1; turn <= 3; turn++) {
+      expect(begun).toBe(turn);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(begun).toBe(3);
+    gate.enter(new Socket(), '127.0.0.4', () => begun++);
+    expect(begun).toBe(4);
+    gate.close();
   });
 
   test('who waits at the gate is let go when the cosigner stops', async () => {
