@@ -34,7 +34,10 @@ export function addressAt({ port, noiseKey }: Pick<Address, 'port' | 'noiseKey'>
   return { port, noiseKey, from: `127.${1 + (n >> 16)}.${(n >> 8) & 255}.${1 + (n & 127)}` };
 }
 
-/** `fresh`: each request spends from an address and pays change to one that the server has not met. */
+/**
+ * Each request spends from an address of its own and pays change to another. `fresh`: to ones that the server meets with the request;
+ * otherwise each payment is evaluated first, as a wallet does on its Review page.
+ */
 export async function loadWallet(address: Address, requests: number, fresh: boolean): Promise<LoadedWallet> {
   const noise = await generateNoiseKeyPair();
   const first = await Client.connect(address, noise);
@@ -43,20 +46,21 @@ export async function loadWallet(address: Address, requests: number, fresh: bool
   await first.close();
   const client = await Client.connect(address, noise);
   const signer = await load();
-  const frames: Bytes[] = [];
-  const indices = Array.from({ length: fresh ? requests : 1 }, (_, index) => index);
+  const indices = Array.from({ length: requests }, (_, index) => index);
   const paths = indices.flatMap((index) => [{ branch: 0, index } as const, { branch: 1, index } as const]);
   deriveAhead(signer, device.account, paths);
-  for (let i = 0; i < requests; i++) {
-    const index = fresh ? i : 0;
-    const coins = coinsOf(1, 1_000_000n).map((coin) => ({ ...coin, index }));
-    const psbt = buildPayment({
+  const psbts = indices.map((index) =>
+    buildPayment({
       account: device.account,
-      coins,
+      coins: coinsOf(1, 1_000_000n).map((coin) => ({ ...coin, index })),
       outputs: [{ script: PAYEE, value: 1000n }],
       change: { path: { branch: 1, index }, value: 998_500n },
       randomness: systemRandom(4),
-    });
+    }),
+  );
+  if (!fresh) for (const psbt of psbts) await client.ask({ kind: 'evaluate', psbt }, 'evaluated');
+  const frames: Bytes[] = [];
+  for (const [i, psbt] of psbts.entries()) {
     const attempt = systemRandom(16);
     const at = {
       groupKey: device.keys.groupKey,
@@ -70,8 +74,8 @@ export async function loadWallet(address: Address, requests: number, fresh: bool
     dropAll(signer, committed);
     const body = encode(signBody, { attempt, epoch: 0, ledger: client.ledger, psbt, commitments });
     const message = encode(request, await signRequest(client, device, body));
-    // The hello was number 1.
-    for (const part of splitMessage(2 + i, message)) frames.push(await client.transport.seal(part));
+    const number = client.answered + 1 + i;
+    for (const part of splitMessage(number, message)) frames.push(await client.transport.seal(part));
   }
   return { client, device, frames };
 }
