@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openWallet, waitForBalance } from '../../scripts/person.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { CONTACT, type ContactWorld, contactAgrees, openContactWorld } from '../support/contactWorld.ts';
-import { mempoolOf, ownerSpends } from '../support/endings.ts';
+import { askDevice, mempoolOf, ownerSpends } from '../support/endings.ts';
 import { letWordsAsk, makeKeys } from '../support/newShare.ts';
 import { describeReal } from '../support/real.ts';
 import {
@@ -66,8 +66,10 @@ await describeReal('attack-23: the kit is lost', ['bitcoind', 'chromium', 'opens
     await press(page, 'I have the new paper');
     await relay(page, paper, kit, 'Make the kit', 2);
     await heading(page, 'The new words are in place').waitFor();
+    // A new epoch came with them: no other share of the old paper's is left.
+    const epoch = { number: 1, alert: null, unfinished: false };
+    expect(await askDevice(page, 'state')).toMatchObject({ result: { wallet: { epoch } } });
     await page.close();
-    await expect.poll(() => world.cosigner.log(), { timeout: 30_000 }).toContain('epoch begun');
   });
 
   test('the old words sign nothing any more, even beside the owner’s browser, and the new ones do', async () => {
