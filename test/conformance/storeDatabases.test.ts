@@ -179,20 +179,35 @@ await describeReal('postgres', ['postgres'], () => {
     },
   );
 
-  test('a commit that no synchronous standby has confirmed is not reported as one', async () => {
-    const store = await withWallet(server.url(await fresh()));
-    const standbys = (names: string) => server.sql(`ALTER SYSTEM SET synchronous_standby_names = '${names}'`);
-    try {
-      await standbys('nobody');
-      await server.sql('SELECT pg_reload_conf()');
-      const lonely = store.withWallet(bytes(10), (tx) => tx.charge(5n, NOW));
-      await expect(lonely).rejects.toEqual(code('StoreUnavailable'));
-    } finally {
-      await standbys('');
-      await server.sql('SELECT pg_reload_conf()');
-      await store.close();
-    }
-  }, 90_000);
+  test.each([
+    ['goes on', false],
+    ['is cut short by the server', true],
+  ])(
+    'a commit that no synchronous standby has confirmed is not reported as one, where its wait %s',
+    async (_, cut) => {
+      const store = await withWallet(server.url(await fresh()));
+      const standbys = (names: string) =>
+        server.sql(`ALTER SYSTEM SET synchronous_standby_names = '${names}'`);
+      const waiting = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+      let cuts = 0;
+      const cutting = setInterval(async () => {
+        if (cut) cuts += Number(await server.sql(`SELECT count(pg_cancel_backend(pid)) ${waiting}`));
+      }, 300);
+      try {
+        await standbys('nobody');
+        await server.sql('SELECT pg_reload_conf()');
+        const lonely = store.withWallet(bytes(10), (tx) => tx.charge(5n, NOW));
+        await expect(lonely).rejects.toEqual(code('StoreUnavailable'));
+        expect(cuts > 0).toBe(cut);
+      } finally {
+        clearInterval(cutting);
+        await standbys('');
+        await server.sql('SELECT pg_reload_conf()');
+        await store.close();
+      }
+    },
+    90_000,
+  );
 
   test('audit-22 a connection that the server ends in the middle of a transaction: it is done again, once', async () => {
     const store = await withWallet(server.url(await fresh()));
