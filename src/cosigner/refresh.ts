@@ -100,13 +100,11 @@ export class Refresh {
   async certify(wallet: Bytes, message: Bytes): Promise<Bytes> {
     const running = this.#take();
     if (running === null) return this.#again(wallet, message);
-    const { signer, random, log, metrics } = this.#cosigner;
+    const { signer, random } = this.#cosigner;
     const [finished, own] = await this.#end(running, (state, share, revealed) =>
       finishRefresh(signer, state, share, revealed, random),
     );
     await withSecrets([finished.share], () => this.#commit(running, finished, message, own));
-    log.info('epoch begun');
-    metrics.count('hoarfrost_refreshes_total');
     return own;
   }
 
@@ -205,7 +203,7 @@ export async function beginEpoch(
   { wallet, epoch, share, record, session, certify }: NewEpoch,
   besides: (tx: WalletTx) => Promise<void> = async () => {},
 ): Promise<void> {
-  const { store, wallets, keyWrap, clock } = cosigner;
+  const { store, wallets, keyWrap, clock, log, metrics } = cosigner;
   const number = epoch.number + 1;
   const name = keyWrap.newName();
   await store.withWallet(wallet, (tx) => reserveKey(tx, name, clock.now()));
@@ -221,6 +219,8 @@ export async function beginEpoch(
     await keepOutcome(tx, session, certify);
     await forgetVoids(tx);
   });
+  log.info('epoch begun');
+  metrics.count('hoarfrost_refreshes_total');
 }
 
 /** Our certify message of that session, or from now on never one: `voided`. `RateLimited` after too many of those. */
