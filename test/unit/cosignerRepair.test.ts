@@ -125,7 +125,7 @@ function suite(store?: () => Promise<Store>): void {
       await expect(signs(back, owner.device)).rejects.toEqual(code('NotEnrolled'));
     });
 
-    test('nothing of it is told before the ceremony is ripe, to another device, or of none', async () => {
+    test('attack-23 nothing of it is told before the ceremony is ripe, to another device, or of none', async () => {
       const newcomer = await newDeviceAt(running);
       const ceremony = await askByWords(newcomer, owner.words);
       await expect(repairDevice(newcomer, owner.words, ceremony)).rejects.toEqual(code('CeremonyWaits'));

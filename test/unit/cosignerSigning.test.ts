@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { masterFingerprint } from '../../src/bitcoin/descriptor.ts';
 import { parsePsbt } from '../../src/bitcoin/psbt.ts';
 import { summarise, summaryDigest } from '../../src/bitcoin/summary.ts';
 import type { Clock } from '../../src/cosigner/clock.ts';
@@ -259,9 +260,10 @@ describe('who may ask', () => {
       await proofOf(client, foreign.device),
       await proofOf(client, { share: device.recoveryShare }),
       await proofOf(client, { share: device.host }),
+      await proofOf(client, device, (await attemptOf(client, device, payment(device, { amount: 1n }))).body),
     ];
-    async function proofOf(on: Client, { share }: Pick<TestDevice, 'share'>) {
-      const hash = signProofHash(on.transport.handshakeHash, body);
+    async function proofOf(on: Client, { share }: Pick<TestDevice, 'share'>, of = body) {
+      const hash = signProofHash(on.transport.handshakeHash, of);
       return Uint8Array.from((await load()).schnorrSign(share, hash, systemRandom(32)));
     }
     for (const proof of proofs) {
@@ -289,6 +291,18 @@ describe('who may ask', () => {
     const theirs = payment(foreign.device, { amount: 1000n });
     const { body } = await attemptOf(foreign.client, foreign.device, theirs);
     await expect(askToSign(client, device, body)).rejects.toEqual(code('ForeignInput'));
+    // Their coins again, claimed to be ours.
+    const [ours, others] = [device, foreign.device].map(({ account }) => {
+      const bytes = Buffer.alloc(4);
+      bytes.writeUInt32BE(masterFingerprint(account));
+      return bytes.toString('hex');
+    }) as [string, string];
+    const claimed = Uint8Array.from(
+      Buffer.from(Buffer.from(theirs).toString('hex').replaceAll(others, ours), 'hex'),
+    );
+    expect(claimed).not.toEqual(theirs);
+    const stolen = encode(signBody, { ...decode(signBody, body), psbt: claimed });
+    await expect(askToSign(client, device, stolen)).rejects.toEqual(code('ForeignInput'));
     expect(snapshot()).toBe(before);
   });
 

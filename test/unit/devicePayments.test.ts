@@ -206,7 +206,7 @@ describe('a malicious cosigner', () => {
     expect(calls).toEqual([]);
   });
 
-  test('a receipt of another payment is refused', async () => {
+  test('attack-10: a receipt of another payment is refused', async () => {
     const first = await Worker.start(profile);
     let receipt: Signed['receipt'] | undefined;
     onWire((a) => {
@@ -230,7 +230,7 @@ describe('a malicious cosigner', () => {
     return { body, signature: Uint8Array.from(signature) };
   }
 
-  test('a receipt that says refused is none for a signature', async () => {
+  test('attack-10: a receipt that says refused is none for a signature', async () => {
     const verdict = { kind: 'refuses', rule: 'frozen', over: 0n } as const;
     const { progress, calls } = await paid((a) => ({ ...a, receipt: rewritten(a, { verdict }) }));
     expect(progress).toMatchObject({ state: 'failed', error: 'MessageMismatch', txid: null });

@@ -431,7 +431,7 @@ describe('what the cosigner says of its records', () => {
     expect(await ensureWhole(old)).toBe(1);
   });
 
-  test('BadSignature: a void that the cosigner did not sign ends no doubt', async () => {
+  test('attack-16, BadSignature: a void that the cosigner did not sign ends no doubt', async () => {
     await dieAt('refreshCertify', 'before');
     expect((await rows()).shares).toEqual([0, 1]);
     answering((answer) => (answer.kind === 'voided' ? { ...answer, signature: new Uint8Array(64) } : answer));

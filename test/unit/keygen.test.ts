@@ -213,16 +213,20 @@ describe('keygen under attack', () => {
   });
 
   test.each([
-    ['WrongSession', { session: new Uint8Array(32).fill(7) }],
-    ['BadIdentifier', { id: 3 }],
-    ['TranscriptMismatch', { round1Hash: new Uint8Array(32).fill(7) }],
-    ['BadIdentifier', { shares: [] }],
-  ])('attack-05, attack-06: %s for round 2 with %o', async (code, change) => {
+    ['WrongSession', { session: new Uint8Array(32).fill(7) }, 2],
+    ['BadIdentifier', { id: 3 }, 2],
+    ['TranscriptMismatch', { round1Hash: new Uint8Array(32).fill(7) }, undefined],
+    ['BadIdentifier', { shares: [] }, 2],
+  ])('attack-05, attack-06: %s for round 2 with %o', async (code, change, culprit) => {
     const seed = `round2-${code}-${Object.keys(change)}`;
     const forged = await forge(seed, 2, 'round2', (body) =>
       encode(keygenRound2, { ...decode(keygenRound2, body), ...change }),
     );
-    await expect(run(seed, { round2: toOthers(2, forged) })).rejects.toMatchObject({ code });
+    let certified = false;
+    const certify = (messages: Bytes[]) => ((certified = true), messages);
+    const failed = run(seed, { round2: toOthers(2, forged), certify });
+    await expect(failed).rejects.toMatchObject({ code, culprit });
+    expect(certified).toBe(false);
   });
 
   test.each([

@@ -1,7 +1,7 @@
 import { hex } from '@scure/base';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { load } from '../../src/crypto/load.ts';
-import { sealTo } from '../../src/crypto/seal.ts';
+import { openSealed, sealTo } from '../../src/crypto/seal.ts';
 import { Secret } from '../../src/crypto/secret.ts';
 import type { SignerModule } from '../../src/crypto/signer.ts';
 import {
@@ -165,6 +165,15 @@ describe('recovery from words, certificate and records', () => {
 
   test('attack-09: a ciphertext of another epoch or wallet opens nowhere else', async () => {
     const other = decode(epochRecord, last.records[1][0]!).sealed;
+    const { privateKey } = last.words;
+    const [wallet, slope] = [last.epoch.wallet, lives[1]!.epoch.slope];
+    await openSealed(privateKey, other, recoveryContext(wallet, 1, slope));
+    for (const context of [
+      recoveryContext(new Uint8Array(32), 1, slope),
+      recoveryContext(wallet, 2, slope),
+      recoveryContext(wallet, 1, lives[2]!.epoch.slope),
+    ])
+      await expect(openSealed(privateKey, other, context)).rejects.toMatchObject({ code: 'WrongContext' });
     await expect(from3(last, poisoned(last.records[1], 2, other))).rejects.toMatchObject({
       code: 'RecordsCorrupt',
     });

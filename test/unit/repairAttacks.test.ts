@@ -274,7 +274,7 @@ describe('repair messages elsewhere', () => {
     }
   });
 
-  test('attack-09: a summand sent on as a sum, or to its own maker, is WrongContext', async () => {
+  test('attack-09: a summand sent on as a sum, to its own maker, or as somebody else’s is WrongContext', async () => {
     const [[a], [, deltaB]] = await splitBoth(3);
     const { sealed, session } = decode(repairDelta, decode(signedBody, deltaB).body);
     await expect(openSealed(a.encryption, sealed, Uint8Array.of(...session, 2, 3))).rejects.toMatchObject({
@@ -282,6 +282,15 @@ describe('repair messages elsewhere', () => {
     });
     const redirected = forge('sum', repairSum, (s) => ({ ...s, sealed: new Uint8Array(80).fill(1) }));
     await expect(attacked(3, { sum: redirected })).rejects.toMatchObject({ code: 'WrongContext' });
+    // The other helper's sum as the own one: both are sealed to one key.
+    let first: Bytes | undefined;
+    const copied = (m: Bytes, from: PartyId) => {
+      first ??= decode(repairSum, decode(signedBody, m).body).sealed;
+      return forge('sum', repairSum, (s) => ({ ...s, sealed: first! }))(m, from);
+    };
+    await expect(repairAll(signer, life, 3, random, { sum: copied })).rejects.toMatchObject({
+      code: 'WrongContext',
+    });
   });
 
   test('fewer or more than two helpers are BadEncoding', async () => {

@@ -131,7 +131,7 @@ describe('signing all inputs in one round trip', () => {
     );
   });
 
-  test('with one fixed generator, any change of the attempt changes both nonces', () => {
+  test('attack-14: with one fixed generator, any change of the attempt changes both nonces', () => {
     const fixed = () => seededRandom('stuck generator');
     const base = commitAll(signer, share(1), attempt, inputs, fixed()).commitments.map(String);
     const variants: [Attempt, InputToSign[]][] = [

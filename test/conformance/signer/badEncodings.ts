@@ -62,7 +62,7 @@ export const BAD_SCALARS: Named = [
   ['2^256 - 1', new Uint8Array(32).fill(0xff)],
   ['empty', new Uint8Array(0)],
   ['31 bytes', new Uint8Array(31).fill(1)],
-  ['33 bytes', concatBytes(Uint8Array.of(0), be(1n))],
+  ['33 bytes', concatBytes(be(1n), Uint8Array.of(0))],
 ];
 
 export const BAD_SECRETS: Named = [...BAD_SCALARS, ['zero', be(0n)]];

@@ -245,6 +245,14 @@ export function keygenRefusals(backing: Backing): void {
         },
       ];
       for (const over of wrong) expect(refusal(check(over))).toEqual({ code: 'BadProof', culprit: 2 });
+      // Of R and its negative, which have one x, only the even one is a proof: mu' = c*phi0 - k.
+      const even = BASE.multiply(integer(randomness(2).slice(64))).toBytes()[0] === 2;
+      const k = integer(randomness(2).slice(64)) * (even ? 1n : -1n);
+      const odd = scalarBytes(integer(b.proof.slice(32)) - 2n * k);
+      expect(refusal(check({ proof: Uint8Array.from([...b.proof.slice(0, 32), ...odd]) }))).toEqual({
+        code: 'BadProof',
+        culprit: 2,
+      });
       // The same proof replayed under another id (a reflected package): the id is in the challenge.
       expect(refusal(check({ id: 3 }))).toEqual({ code: 'BadProof', culprit: 3 });
       // attack-03, rogue key: phi0 = target - others, with no proof that can be made for it.

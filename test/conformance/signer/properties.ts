@@ -405,6 +405,31 @@ export function properties(backing: Backing): void {
       }
     });
 
+    test('attack-15: binding factors cover the message, the whole list of commitments and the ids', () => {
+      // The oracle hashes all of them (RFC 9591 section 4.4): without one of them the shares are others.
+      const { key } = runKeygen(signer);
+      const message = new Uint8Array(32).fill(6);
+      const randomness = {
+        1: new Uint8Array(64).fill(1),
+        2: new Uint8Array(64).fill(2),
+        3: new Uint8Array(64),
+      };
+      const contexts = { 1: empty, 2: empty, 3: empty };
+      const ids: PartyId[] = [1, 2];
+      const want = oracleSign({ key, tweak: KEY_PATH, message, ids, randomness, contexts });
+      const made = ids.map((id) => ({
+        id,
+        ...signer.commit({ share: secretOf(key.shares[id]), randomness: randomness[id], context: empty }),
+      }));
+      const expectedKey = oracleKeyOf(key.groupKey, KEY_PATH);
+      const commitments = made.map(({ id, commitment }) => ({ id, commitment }));
+      const pkg = { groupKey: key.groupKey, tweak: KEY_PATH, expectedKey, message, commitments };
+      for (const { id, nonces } of made) {
+        const share = signer.signShare({ id, share: secretOf(key.shares[id]), nonces, package: pkg });
+        expect(share).toEqual(want.signatureShares[id]);
+      }
+    });
+
     test('attack-15: a share answers the session it was made in, and no other of the same message', () => {
       const { key } = runKeygen(signer);
       const message = new Uint8Array(32).fill(5);

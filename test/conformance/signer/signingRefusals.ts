@@ -364,6 +364,12 @@ export function signingRefusals(backing: Backing): void {
         });
       expect(finish(pkg)).toHaveLength(64);
       for (const again of [pkg, other]) expect(refusal(() => finish(again)).code).toBe('NonceConsumed');
+      // A list that is refused before the module hears of the handle is an answer too.
+      const refused = committed(signer, key);
+      expect(refusal(() => answer({ ...refused.pkg, commitments: [] }, refused.asking)).code).toBe(
+        'BadIdentifier',
+      );
+      expect(refusal(() => answer(refused.pkg, refused.asking)).code).toBe('NonceConsumed');
       const dropped = committed(signer, key);
       signer.dropNonces(dropped.asking.nonces);
       signer.dropNonces(dropped.asking.nonces);

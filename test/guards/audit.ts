@@ -1,0 +1,231 @@
+/** Guards of what a predecessor got wrong: rows of docs/audit.json whose guard is a line that can be taken out. */
+import { guards } from './guard.ts';
+
+const SESSION = 'src/cosigner/session.ts';
+const CONNECTION = 'src/device/connection.ts';
+const CHANNEL_TEST = 'test/unit/deviceChannel.test.ts';
+const SESSION_TEST = 'test/unit/cosignerSession.test.ts';
+const NO_WALLET = 'audit-02 audit-03 a device without a wallet gets one answer to everything';
+
+export const AUDIT_GUARDS = [
+  ...guards('src/protocol/noise.ts', 'test/unit/noise.test.ts', [
+    [
+      'audit-01',
+      'the answer made with the pinned key',
+      '        await state.mixDh(local, re);\n        await state.decryptAndHash(message2.slice(32));\n',
+      '        await state.mixDh(local, re);\n',
+      'the channel by WebCrypto refuses > audit-01: a cosigner without the pinned key, on both ends',
+    ],
+    [
+      'audit-17',
+      'the end of a channel with the first message that is not the next one',
+      '        this.#broken = true;\n',
+      '',
+      'the channel by WebCrypto refuses > audit-16, audit-17: a message repeated, skipped, reordered or altered, and everything after it',
+    ],
+    [
+      'audit-18',
+      'the bound of a message of the channel',
+      "    ensure(plaintext.length <= NOISE_PLAINTEXT_MAX, 'TooLarge');\n",
+      '',
+      'the channel by WebCrypto refuses > audit-18: a plaintext over 65,519 bytes',
+    ],
+  ]),
+  ...guards(SESSION, SESSION_TEST, [
+    [
+      'audit-02',
+      'a wallet of its own for each question',
+      "    ensure(this.#wallet !== null, 'NotEnrolled');\n    return this.#wallet;\n",
+      '    return this.#wallet!;\n',
+      NO_WALLET,
+    ],
+    [
+      'audit-03',
+      'a wallet of its own for each signature',
+      "        ensure(this.#wallet !== null, 'NotEnrolled');\n        return sign(this.#cosigner, this.#wallet, ",
+      '        return sign(this.#cosigner, this.#wallet!, ',
+      NO_WALLET,
+    ],
+  ]),
+  ...guards('src/cosigner/keygen.ts', 'test/unit/cosignerKeygen.test.ts', [
+    [
+      'audit-02',
+      'the proof of who fetches a certificate',
+      "  ensure(certificate !== null && key !== null && proved, 'SessionUnknown');\n",
+      "  ensure(certificate !== null && key !== null, 'SessionUnknown');\n",
+      'audit-02 unknown session, foreign key, other id and another connection are one answer',
+    ],
+  ]),
+  ...guards('src/cosigner/walletChain.ts', SESSION_TEST, [
+    [
+      'audit-03',
+      'coins of the wallet in what it broadcasts',
+      "      ensure(this.#known.has(txid) || spends.some((outpoint) => own.has(outpoint)), 'ForeignInput');\n",
+      '      void own;\n',
+      'audit-03 only what spends coins of this wallet is broadcast',
+    ],
+    [
+      'audit-19',
+      "somebody else's transaction",
+      'const found = this.#known.has(name) ? await',
+      'const found = name !== null ? await',
+      "audit-19 somebody else's transaction is as unknown as none",
+    ],
+  ]),
+  ...guards('src/cosigner/walletChain.ts', 'test/unit/cosignerLimits.test.ts', [
+    [
+      'audit-03',
+      'the rate of broadcasts',
+      '    this.#cosigner.limiter.broadcasts.take(hex.encode(wallet));\n',
+      '',
+      'audit-03 broadcasts of a wallet are limited, whatever they carry',
+    ],
+  ]),
+  ...guards(SESSION, 'test/unit/cosignerChannel.test.ts', [
+    [
+      'audit-04',
+      'the bound of what a stranger may send',
+      '    return this.enrolled || this.#takeover.running ? MESSAGE_MAX : STRANGER_MESSAGE_MAX;\n',
+      '    return STRANGER_MESSAGE_MAX > 0 ? MESSAGE_MAX : STRANGER_MESSAGE_MAX;\n',
+      'audit-04 a stranger may not send what only a wallet needs to',
+    ],
+  ]),
+  ...guards(CONNECTION, CHANNEL_TEST, [
+    [
+      'audit-06',
+      'the end of all that waits when a connection drops',
+      '    for (const { fail } of this.#waiting.values()) fail(failure);\n',
+      '',
+      'audit-06: when it drops, all that waits fails at once',
+      'Error: Test timed out',
+    ],
+    [
+      'audit-25',
+      'the end of a connection past a deadline',
+      "      if (isHoarfrostError(e) && e.code === 'DeadlineExceeded') this.#end(e, CLOSE.deadline);\n",
+      '',
+      'audit-25: a request has a deadline, and takes the connection with it',
+    ],
+  ]),
+  ...guards('src/device/remoteChain.ts', CHANNEL_TEST, [
+    [
+      'audit-20',
+      'the bounds of fee rates, at the device',
+      '      return boundRates({ fast, medium, slow }, floor);\n',
+      '      return { fast, medium, slow, floor };\n',
+      'audit-20: fee rates come in order and within bounds, whatever the cosigner says',
+    ],
+  ]),
+  ...guards('src/chain/feeRates.ts', 'test/unit/chainFeeRates.test.ts', [
+    [
+      'audit-20',
+      'the order of fee rates',
+      "  const medium = within('medium', fast);\n",
+      "  const medium = within('medium', CEILING);\n",
+      'audit-20: estimates are kept within bounds and in order, whatever a server says',
+    ],
+  ]),
+  ...guards('src/cosigner/clock.ts', 'test/unit/cosignerClock.test.ts', [
+    [
+      'audit-09',
+      'a clock that follows by small steps, for a jump forward',
+      '    const next = Math.min(Math.max(now(), time + elapsed - slack), time + elapsed + slack);\n',
+      '    const next = Math.max(now(), time + elapsed - slack);\n',
+      'audit-09 a jump of 86400000 ms moves it by no more than what passed',
+    ],
+    [
+      'audit-09',
+      'a clock that follows by small steps, for a jump back',
+      '    const next = Math.min(Math.max(now(), time + elapsed - slack), time + elapsed + slack);\n',
+      '    const next = Math.min(now(), time + elapsed + slack);\n',
+      'audit-09 a jump of -86400000 ms moves it by no more than what passed',
+    ],
+  ]),
+  ...guards('src/device/unlockSession.ts', 'test/unit/deviceUnlockSession.test.ts', [
+    [
+      'audit-10',
+      'a wrapping key that cannot be exported',
+      "generateKey({ name: 'AES-GCM', length: 256 }, false, [",
+      "generateKey({ name: 'AES-GCM', length: 256 }, true, [",
+      'audit-10: neither half holds the data key, and the wrapping key cannot be exported',
+    ],
+  ]),
+  ...guards('src/device/vault.ts', 'test/unit/deviceVault.test.ts', [
+    [
+      'audit-10',
+      'a channel key that cannot be exported',
+      "        'X25519',\n        false,\n        ['deriveBits'],\n",
+      "        'X25519',\n        true,\n        ['deriveBits'],\n",
+      'audit-10: the channel key that comes out cannot be exported',
+    ],
+  ]),
+  ...guards('src/cosigner/connection.ts', SESSION_TEST, [
+    [
+      'audit-11',
+      'the end of a drained connection',
+      '      if (this.#draining !== undefined) this.#close(this.#draining);\n',
+      '',
+      'audit-11 draining finishes the request in hand, then closes with 1001',
+      'Error: ',
+    ],
+  ]),
+  ...guards('src/cosigner/limits.ts', 'test/unit/cosignerLimits.test.ts', [
+    [
+      'audit-12',
+      'what a bucket still lacks',
+      '    if (waitMs > 0) return waitMs;\n',
+      '',
+      'audit-12 token buckets > a burst is there at once, then as much as comes back, to the millisecond',
+    ],
+    [
+      'audit-12',
+      'the one bucket of all names over the bound',
+      "    return this.#fullAt.size < this.#namesMax ? name : '';\n",
+      '    return name;\n',
+      'audit-12 token buckets > names are bounded, and making new ones frees nobody',
+    ],
+  ]),
+  ...guards('src/cosigner/health.ts', SESSION_TEST, [
+    [
+      'audit-13',
+      'the parts that must be there',
+      '  return { ready: Object.values(health).every((state) => state === OK), health };\n',
+      '  return { ready: true, health };\n',
+      'audit-13 health pages',
+    ],
+  ]),
+  ...guards('src/protocol/frames.ts', 'test/unit/protocol.test.ts', [
+    [
+      'audit-18',
+      'the whole size, with the first part',
+      "    ensure(total > 0 && total <= this.#max, 'TooLarge');\n",
+      '',
+      'audit-18: the whole size is checked with the first part',
+    ],
+  ]),
+  ...guards('src/cosigner/backup.ts', 'test/unit/cosignerBackup.test.ts', [
+    [
+      'audit-23',
+      "a newer version's backup",
+      "      ensure(part.schema <= MIGRATIONS.length, 'WrongVersion', { detail: 'backup of a newer version' });\n",
+      '',
+      'audit-23 one of a newer version is refused',
+    ],
+  ]),
+  ...guards('src/cosigner/log.ts', 'test/unit/cosignerConfig.test.ts', [
+    [
+      'audit-27',
+      'the check of a field that is logged',
+      'if (value !== undefined && allowed(value)) ',
+      'if (value !== undefined && allowed !== undefined) ',
+      'audit-27 log > a line is JSON of the listed fields, and nothing else gets in',
+    ],
+    [
+      'audit-29',
+      'the level that may change while it runs',
+      'LOG_LEVELS.indexOf(log.level)) return;',
+      'LOG_LEVELS.indexOf(level)) return;',
+      'audit-29 the level changes while it runs',
+    ],
+  ]),
+];

@@ -1,0 +1,228 @@
+/** Guards of keygen: the messages between the parties (src/frost/keygen.ts). */
+import { guards } from './guard.ts';
+
+const KEYGEN = 'src/frost/keygen.ts';
+const TEST = 'test/unit/keygen.test.ts';
+
+export const KEYGEN_GUARDS = [
+  {
+    number: 'attack-01',
+    out: 'the length of a commitment, in the step and in the signer under it',
+    changes: [
+      {
+        file: KEYGEN,
+        text: "      ensure(r1.commitment.length === COMMITMENT_LENGTH, 'BadDegree', { culprit: id });\n",
+      },
+      {
+        file: 'src/crypto/wasmSigner.ts',
+        text: "      ensure(commitment.length === 66, 'BadDegree', { culprit: id });\n",
+      },
+    ],
+    test: {
+      file: TEST,
+      name: 'attack-01: a longer commitment is BadDegree, blames the cosigner, before any sub-share leaves',
+    },
+  },
+  ...guards(KEYGEN, TEST, [
+    [
+      'attack-02',
+      'the comparison of what each saw of round 1',
+      "        ensure(equalVar(r2.round1Hash, state.round1Hash), 'TranscriptMismatch');\n",
+      '',
+      'attack-02: different round 1 to device and recovery is TranscriptMismatch',
+    ],
+    [
+      'attack-03',
+      'the proofs of knowledge',
+      '      signer.keygenVerifyProof({ id, session, commitment: r1.commitment, proof: r1.proof });\n',
+      '',
+      'attack-03: a bad proof of knowledge is BadProof and blames its maker',
+    ],
+    [
+      'attack-03',
+      'the proofs of knowledge, for a rogue key',
+      '      signer.keygenVerifyProof({ id, session, commitment: r1.commitment, proof: r1.proof });\n',
+      '',
+      'attack-03: a rogue first coefficient has no proof',
+    ],
+    [
+      'attack-05',
+      'the session of a round-1 message',
+      "      ensure(equalVar(r1.session, session), 'WrongSession', { culprit: id });\n",
+      '',
+      'attack-05: round 1 of another session is WrongSession',
+    ],
+    [
+      'attack-05',
+      'the session of a whole round-1 message that was replayed',
+      "      ensure(equalVar(r1.session, session), 'WrongSession', { culprit: id });\n",
+      '',
+      'attack-05: a whole round-1 message replayed from another keygen of the same parties is WrongSession',
+    ],
+    [
+      'attack-05',
+      'the session of a round-2 message',
+      "        ensure(equalVar(r2.session, session), 'WrongSession', { culprit: from });\n",
+      '',
+      'attack-05, attack-06: WrongSession for round 2 with { session: [Uint8Array] }',
+    ],
+    [
+      'attack-05',
+      'the comparison of round 1 in a round-2 message',
+      "        ensure(equalVar(r2.round1Hash, state.round1Hash), 'TranscriptMismatch');\n",
+      '',
+      'attack-05, attack-06: TranscriptMismatch for round 2 with { round1Hash: [Uint8Array] }',
+    ],
+    [
+      'attack-06',
+      'the sender of a round-2 message',
+      "        ensure(r2.id === from, 'BadIdentifier', { culprit: from });\n",
+      '',
+      'attack-05, attack-06: BadIdentifier for round 2 with { id: 3 }',
+    ],
+    [
+      'attack-06',
+      'the recipients of the sub-shares',
+      '          r2.shares.length === expected.length && r2.shares.every((s, k) => s.to === expected[k]),\n',
+      '          true,\n',
+      'attack-05, attack-06: BadIdentifier for round 2 with { shares: [] }',
+    ],
+    [
+      'attack-06',
+      'the sender of a round-1 message',
+      "      ensure(r1.id === id, 'BadIdentifier', { culprit: id });\n",
+      '',
+      'attack-06: round 1 under id 4 is BadIdentifier',
+    ],
+    [
+      'attack-06',
+      'the sender of a round-1 message, reflected',
+      "      ensure(r1.id === id, 'BadIdentifier', { culprit: id });\n",
+      '',
+      'attack-06: round 1 under id 1 is BadIdentifier',
+    ],
+    [
+      'attack-06',
+      'the sender of a hello',
+      "  ensure(hello.id === id, 'BadIdentifier');\n",
+      '',
+      'attack-06: a reflected hello is refused',
+    ],
+    [
+      'attack-06',
+      'the own message that comes back',
+      'ensure(equalVar(messages[state.self.id - 1]!, state.own), ',
+      'ensure(true, ',
+      'attack-06: an own message that comes back altered is WrongSession, in each round',
+    ],
+    [
+      'attack-06',
+      'the own hello that comes back',
+      'ensure(equalVar(hellos[self.id - 1]!, state.hello), ',
+      'ensure(true, ',
+      'attack-06: an own message that comes back altered is WrongSession, in each round',
+    ],
+    [
+      'attack-06',
+      'three host keys for three parties',
+      'ensure(new Set(hostKeys.map(String)).size === 3, ',
+      'ensure(true, ',
+      'attack-06: one host key for two parties is BadIdentifier',
+    ],
+    [
+      'attack-06',
+      'the number of hellos',
+      "  ensure(hellos.length === 3, 'BadEncoding', { detail: 'three hellos' });\n",
+      '',
+      'attack-06: two or four messages where three are due are refused',
+    ],
+    [
+      'attack-06',
+      'the number of messages',
+      "  ensure(messages.length === 3, 'BadEncoding', { detail: 'three messages' });\n",
+      '',
+      'attack-06: two or four messages where three are due are refused',
+    ],
+    [
+      'attack-06',
+      'the number of certifications',
+      "  ensure(messages.length === 3, 'BadCertificate', { detail: 'three signatures' });\n",
+      '',
+      'attack-06: two or four messages where three are due are refused',
+    ],
+    [
+      'attack-08',
+      'the signatures of a certificate',
+      "    ensure(signer.schnorrVerify(hello.hostKey, hash, signatures[i]!), 'BadCertificate', {",
+      "    ensure(true, 'BadCertificate', {",
+      'attack-08: a certificate with a signature missing or foreign is none',
+    ],
+    [
+      'attack-08',
+      'the order of parties in a certificate',
+      'ensure(hello.id === PARTIES[i], ',
+      'ensure(true, ',
+      'attack-08: a certificate of another order of parties is none, though all three signed it',
+    ],
+    [
+      'attack-08',
+      'the suite of a certificate',
+      'ensure(hello.suite === SUITE && hello.version === PROTOCOL_VERSION, ',
+      'ensure(hello.version === PROTOCOL_VERSION, ',
+      'attack-08: a certificate of another suite is none, though all three signed it',
+    ],
+    [
+      'attack-08',
+      'the version of a certificate',
+      'ensure(hello.suite === SUITE && hello.version === PROTOCOL_VERSION, ',
+      'ensure(hello.suite === SUITE, ',
+      'attack-08: a certificate of another version is none, though all three signed it',
+    ],
+    [
+      'attack-08',
+      'the one network of a certificate',
+      'ensure(hello.network === hellos[0]!.network, ',
+      'ensure(true, ',
+      'attack-08: a certificate of two networks is none, though all three signed it',
+    ],
+    [
+      'attack-08',
+      'the session of a certification',
+      "  ensure(equalVar(session, finished.session), 'WrongSession', { culprit: from });\n",
+      '',
+      'attack-08: WrongSession for a certification with { session: [Uint8Array] }',
+    ],
+    [
+      'attack-08',
+      'the sender of a certification',
+      "  ensure(id === from, 'BadIdentifier', { culprit: from });\n",
+      '',
+      'attack-08: BadIdentifier for a certification with { id: 3 }',
+    ],
+    [
+      'attack-08',
+      'the signature of a certification over our transcript',
+      "  ensure(signer.schnorrVerify(finished.hostKeys[from - 1]!, hash, signature), 'TranscriptMismatch');\n",
+      '',
+      'attack-08: TranscriptMismatch for a certification with { signature: [Uint8Array] }',
+    ],
+  ]),
+  ...guards('src/frost/signedBody.ts', TEST, [
+    [
+      'attack-08',
+      'the host signature over a message',
+      "  ensure(signer.schnorrVerify(hostKey, taggedHash(tag, body), signature), 'BadSignature');\n",
+      '',
+      'attack-08: a certificate with a signature missing or foreign is none',
+    ],
+  ]),
+  ...guards('src/crypto/seal.ts', TEST, [
+    [
+      'attack-09',
+      'the authentication of what is sealed',
+      "      { name: 'AES-GCM', iv: ZERO_NONCE, additionalData: context },\n      key,\n      sealed.subarray(32),\n    );",
+      "      { name: 'AES-GCM', iv: ZERO_NONCE, additionalData: context },\n      key,\n      sealed.subarray(32),\n    ).catch(() => new ArrayBuffer(32));",
+      'attack-09: a sub-share redirected to another recipient is WrongContext',
+    ],
+  ]),
+];
