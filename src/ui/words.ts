@@ -340,6 +340,16 @@ export function wordsFor(code: ErrorCode): ErrorWords {
 
 export const ALL_CODES = Object.keys(WORDS) as ErrorCode[];
 
+/** To a browser on its way back: there it is the wallet that is not known, not an attempt. */
+export function wordsOnReturn(code: ErrorCode): ErrorWords {
+  if (code !== 'SessionUnknown') return wordsFor(code);
+  return {
+    happened: 'This cosigner has no wallet of these words.',
+    safe: 'Nothing was changed.',
+    next: 'Take your latest paper, and a link of the cosigner that you have now: words that were replaced, and a cosigner that was left, know nothing of it. Then give up below and begin anew.',
+  };
+}
+
 /** A rule of the policy that stopped or delayed a payment, by the name that the verdict carries (`policy/evaluate`). */
 export function ruleWords(rule: string): string {
   switch (rule.replace(/:\d+$/, '')) {

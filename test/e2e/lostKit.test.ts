@@ -94,6 +94,7 @@ await describeReal('attack-23: the kit is lost', ['bitcoind', 'chromium', 'opens
       await makeKeys(page, world.pairing, 'a thief of four words');
       await letWordsAsk(page, paper, words);
       await page.locator('[data-code="SessionUnknown"]').first().waitFor();
+      await heading(page, 'Nothing was asked for').waitFor();
       expect(await page.getByText('Make the new share').count()).toBe(0);
       await press(page, 'Stop all payments');
       await giveMessage(page, await answerOf(paper, await takeMessage(page), words, 'Sign with these words'));

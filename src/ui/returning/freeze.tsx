@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { useCall } from '../device.tsx';
 import { Relay } from '../offline/relay.tsx';
 import { FailureNotice, Notice } from '../parts/notice.tsx';
+import { wordsOnReturn } from '../words.ts';
 
 export function StopPayments() {
   const question = useCall('returnFreeze');
@@ -27,7 +28,9 @@ export function StopPayments() {
         limits. Your words stop that at once.
       </p>
       {question.error !== null && <FailureNotice failure={question.error} />}
-      {answer.error !== null && <FailureNotice failure={answer.error} />}
+      {answer.error !== null && (
+        <FailureNotice failure={answer.error} words={wordsOnReturn(answer.error.code)} />
+      )}
       {message === null ? (
         <div>
           <button type="button" class="btn btn--danger btn--sm" onClick={() => void ask()}>

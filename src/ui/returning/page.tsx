@@ -14,6 +14,7 @@ import { Fingerprint } from '../parts/money.tsx';
 import { FailureNotice, Notice } from '../parts/notice.tsx';
 import { PasswordField } from '../parts/password.tsx';
 import { waitText } from '../times.ts';
+import { wordsOnReturn } from '../words.ts';
 import { Beginning } from './beginning.tsx';
 import { StopPayments } from './freeze.tsx';
 
@@ -119,7 +120,9 @@ function Asking({ view, onChange }: { view: ReturnView; onChange: () => void }) 
       </div>
       <NewDevice view={view} />
       {question.error !== null && <FailureNotice failure={question.error} />}
-      {answer.error !== null && <FailureNotice failure={answer.error} />}
+      {answer.error !== null && (
+        <FailureNotice failure={answer.error} words={wordsOnReturn(answer.error.code)} />
+      )}
       {message !== null && (
         <Relay
           message={message}
@@ -144,11 +147,12 @@ function Waiting({ view, onChange, onDone }: { view: ReturnView; onChange: () =>
   }, []);
   const phase = view.ceremony?.phase;
   if (phase === 'ripe' || phase === 'done') return <Taking view={view} onDone={onDone} />;
+  const stands = phase ?? (look.error?.code === 'SessionUnknown' ? 'none' : 'unknown');
   return (
     <>
       <div class="stack stack--2">
-        <Heading class="display">{HEADINGS[phase ?? 'unknown']}</Heading>
-        <p class="lede">{LEDES[phase ?? 'unknown']}</p>
+        <Heading class="display">{HEADINGS[stands]}</Heading>
+        <p class="lede">{LEDES[stands]}</p>
         {view.ceremony !== null && phase !== 'void' && (
           <p class="text" role="status">
             {phase === 'contested' ? 'Unless two agree before, the words win in ' : 'Ready in '}
@@ -156,7 +160,13 @@ function Waiting({ view, onChange, onDone }: { view: ReturnView; onChange: () =>
           </p>
         )}
       </div>
-      {look.error !== null && <FailureNotice failure={look.error} onRetry={lookAgain} />}
+      {look.error !== null && (
+        <FailureNotice
+          failure={look.error}
+          words={wordsOnReturn(look.error.code)}
+          {...(stands === 'none' ? {} : { onRetry: lookAgain })}
+        />
+      )}
       <NewDevice view={view} />
       <StopPayments />
       <div>
@@ -170,6 +180,7 @@ function Waiting({ view, onChange, onDone }: { view: ReturnView; onChange: () =>
 
 const HEADINGS = {
   unknown: 'Asking the cosigner',
+  none: 'Nothing was asked for',
   waiting: 'Now it waits',
   contested: 'Somebody contests it',
   void: 'It was called off',
@@ -177,6 +188,7 @@ const HEADINGS = {
 
 const LEDES = {
   unknown: 'It knows how long it is until this browser may take its place.',
+  none: 'Your words signed the request, and nobody here has a wallet that they speak for.',
   waiting:
     'The delay protects you from a thief of the paper. Close this tab and the browser if you like, and come back when it is over. If your contact agrees it is over at once.',
   contested:
