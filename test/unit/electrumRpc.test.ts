@@ -243,6 +243,57 @@ test('audit-06: lines wait for a socket that takes no more (back-pressure), and 
   expect(taken).toBe(true);
 });
 
+/** A connection that has said its version, and then takes each line only when `take` is called. */
+async function slowLines() {
+  const written: string[] = [];
+  const takes: (() => void)[] = [];
+  let greeted = false;
+  const rpc = createElectrumRpc({
+    deadlineMs: 60_000,
+    greet: async () => undefined,
+    onNotification: () => undefined,
+    onLost: () => undefined,
+    dial: async (handlers) => ({
+      write(line) {
+        if (greeted) {
+          written.push(line);
+          return new Promise((resolve) => takes.push(resolve));
+        }
+        greeted = true;
+        queueMicrotask(() => handlers.onLine(JSON.stringify({ id: 0, result: ['x', '1.4'] })));
+        return Promise.resolve();
+      },
+      close: () => undefined,
+    }),
+  });
+  open.push(rpc);
+  await rpc.version();
+  return { rpc, written, take: () => takes.shift()!() };
+}
+
+test('audit-06: a line is written once the one before was taken', async () => {
+  const { rpc, written, take } = await slowLines();
+  for (const method of ['a', 'b']) rpc.call(method, [], asIs).catch(() => undefined);
+  await vi.waitFor(() => expect(written).toHaveLength(1));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(written.map((line) => JSON.parse(line).method)).toEqual(['a']);
+  take();
+  await vi.waitFor(() => expect(written).toHaveLength(2));
+});
+
+test('so many calls are on their way at a time, and one more is told to come later', async () => {
+  const { rpc } = await slowLines();
+  const calls = Array.from({ length: 4096 }, () => rpc.call('a', [], asIs));
+  await expect(rpc.call('a', [], asIs)).rejects.toMatchObject({
+    code: 'ChainUnavailable',
+    detail: 'busy',
+    retryAfterMs: 1000,
+  });
+  rpc.close();
+  for (const call of await Promise.allSettled(calls)) expect(call.status).toBe('rejected');
+  await expect(rpc.call('a', [], asIs)).rejects.toMatchObject({ detail: 'closed' });
+});
+
 test('closed, it fails what waits and connects no more', async () => {
   const { port, seen, sockets } = await serve((request, say) => request.method === 'a' && echo(request, say));
   const rpc = over(port);
