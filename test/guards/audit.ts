@@ -39,13 +39,6 @@ export const AUDIT_GUARDS = [
       '    return this.#wallet!;\n',
       NO_WALLET,
     ],
-    [
-      'audit-03',
-      'a wallet of its own for each signature',
-      "        ensure(this.#wallet !== null, 'NotEnrolled');\n        return sign(this.#cosigner, this.#wallet, ",
-      '        return sign(this.#cosigner, this.#wallet!, ',
-      NO_WALLET,
-    ],
   ]),
   ...guards('src/cosigner/keygen.ts', 'test/unit/cosignerKeygen.test.ts', [
     [

@@ -300,6 +300,13 @@ export function keygenRefusals(backing: Backing): void {
           blamed,
         );
       }
+      // Recovery's own ciphertext is one of three that others carry.
+      const { own, ...args } = lastStep();
+      const subShares = [...args.subShares, { from: own.from, share: secretOf(addOne(own.share.expose())) }];
+      expect(refusal(() => signer.sumSubShares({ ...args, subShares }))).toEqual({
+        code: 'BadShare',
+        culprit: 3,
+      });
     });
 
     test('attack-09: sub-shares of another recipient, or swapped between senders, are BadShare', () => {
