@@ -170,7 +170,8 @@ export interface Store {
 
   /**
    * One transaction: consumes the token, creates wallet and share, forgets the device's takeover, and does what `furnish`
-   * does. `TokenUnknown`, `TokenExpired`, `WalletExists`.
+   * does. A wallet that was retired here and comes from elsewhere finds what it left, but for payments that waited and
+   * ceremonies under way: whether it may come back is for `furnish` to say. `TokenUnknown`, `TokenExpired`, `WalletExists`.
    */
   enrol(wallet: NewWallet, tokenHash: Bytes, furnish?: (tx: WalletTx) => Promise<void>): Promise<void>;
   /** What this device is about to have taken over (`takeover.ts`). */

@@ -6,7 +6,8 @@
  *   new   takeoverOpen -> our hello   takeoverFinish -> our certificate   takeoverApprove -> the complete record
  *   old   handOver
  *
- * What others let the wallet spend before is not known here, so all windows begin full.
+ * What others let the wallet spend before is not known here, so all windows begin full. A wallet that we handed over comes
+ * back the same way, if what comes goes on from all that we know of it, and another epoch has begun in between.
  */
 import { equalVar } from '../crypto/hash.ts';
 import { withSecrets } from '../crypto/secret.ts';
@@ -15,7 +16,18 @@ import { verifyCertificate } from '../frost/keygen.ts';
 import { followRecords } from '../frost/records.ts';
 import { type AwaitingSums, finishRepair, openRepair } from '../frost/repair.ts';
 import { decodePolicy } from '../policy/document.ts';
-import { blob, bool, bytes, decode, encode, list, struct, time, u32 } from '../protocol/codec.ts';
+import {
+  blob,
+  bool,
+  bytes,
+  decode,
+  encode,
+  list,
+  struct,
+  type TypeOf,
+  time,
+  u32,
+} from '../protocol/codec.ts';
 import { epochBody, epochRecord } from '../protocol/epoch.ts';
 import { ensure } from '../protocol/errors.ts';
 import {
@@ -30,7 +42,7 @@ import type { Cosigner } from './cosigner.ts';
 import { beginEnrolment, claimToken, type Enrolment } from './enrolment.ts';
 import { destroyDoomed, doomKey } from './epochKeys.ts';
 import { keyName } from './keywrap.ts';
-import { type Bytes, numberKey } from './store.ts';
+import { type Bytes, numberKey, type WalletTx } from './store.ts';
 import { recordKey } from './wallet.ts';
 
 const SELF = 2;
@@ -50,6 +62,8 @@ const takenOver = struct({
   open: bool,
   begunAt: time,
 });
+
+type TakenOver = TypeOf<typeof takenOver>;
 
 interface Running {
   readonly state: AwaitingSums;
@@ -201,8 +215,9 @@ export async function approveTakeover(
     },
     token,
     async (tx) => {
+      const known = await ensureGoesOn(tx, taken);
       for (const [i, each] of [...taken.records, record].entries())
-        await tx.putRecord('epoch', numberKey(i + 1), each);
+        if (i >= known) await tx.putRecord('epoch', numberKey(i + 1), each);
       for (const [i, signed] of taken.policies.entries())
         await tx.putRecord('policy', numberKey(i + 2), signed);
       await policies.inForce(cosigner, tx, await wallets.read(cosigner, tx));
@@ -211,6 +226,27 @@ export async function approveTakeover(
   log.info('wallet taken over');
   metrics.count('hoarfrost_takeovers_total');
   return { wallet, record };
+}
+
+/**
+ * Nothing that we knew of the wallet when it left is undone by its coming back: no record of its shares, no version of its
+ * policy, and no attempt at a signature, for those of its epoch then are forgotten. Answers how many records we knew.
+ */
+async function ensureGoesOn(
+  tx: WalletTx,
+  { records, policies, epoch }: Pick<TakenOver, 'records' | 'policies' | 'epoch'>,
+): Promise<number> {
+  const bodyOf = (record: Bytes) => decode(epochRecord, record).body;
+  const known = (await tx.records('epoch')).map(({ body }) => bodyOf(body));
+  const beginsWith = (all: readonly Bytes[], start: readonly Bytes[]) =>
+    start.every((each, i) => i < all.length && equalVar(each, all[i]!));
+  ensure(beginsWith(records.map(bodyOf), known), 'WalletExists', { detail: 'records' });
+  const left = known.at(-1);
+  const isNew = left === undefined || decode(epochBody, left).epoch < epoch;
+  ensure(isNew, 'WalletExists', { detail: 'no new epoch since it left' });
+  const versions = (await tx.records('policy')).map(({ body }) => body);
+  ensure(beginsWith(policies, versions), 'WalletExists', { detail: 'policy' });
+  return known.length;
 }
 
 /** What was answered then: the row went with the transaction that made the wallet. `SessionUnknown` if there was none. */

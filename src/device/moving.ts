@@ -8,7 +8,7 @@
 import { equalVar } from '../crypto/hash.ts';
 import { type Secret, withSecrets } from '../crypto/secret.ts';
 import type { SignerModule } from '../crypto/signer.ts';
-import type { PendingChange } from '../frost/epoch.ts';
+import type { Epoch, PendingChange } from '../frost/epoch.ts';
 import {
   type AwaitingRepairCertify,
   type AwaitingRepairOpen,
@@ -251,10 +251,10 @@ async function complete({ db, env, wallet }: Parts, row: MoveRecord, connection:
 /** Once, if it answers; a cosigner that is dead is told at every unlock, and never waited for. */
 async function tellOld({ db, env, vault, wallet }: Parts, row: MoveRecord): Promise<void> {
   const { network } = wallet.key;
-  const record = wallet.epochs.records.find((_, i) => {
-    const after = wallet.epochs.all[i + 1]!;
-    return equalVar(after.hostKeys[1], row.cosigner.hostKey);
-  });
+  // The last that brought it there: it may have been there before.
+  const { records, all } = wallet.epochs;
+  const isThere = (epoch: Epoch) => equalVar(epoch.hostKeys[1], row.cosigner.hostKey);
+  const record = records.findLast((_, i) => isThere(all[i + 1]!) && !isThere(all[i]!));
   if (record === undefined) return;
   const local = await vault.channel();
   const { connection, hello } = await Connection.open({ cosigner: row.old, network, local, env });

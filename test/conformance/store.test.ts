@@ -165,6 +165,42 @@ await onEachStore(({ first, another, name: nameOf }) => {
     expect(await store.walletOfDevice(b.deviceKey)).toEqual(b.id);
   });
 
+  test('a wallet that was retired comes back from elsewhere, to its receipts and reserves; what waited is gone', async () => {
+    const own = { sequence: 1, body: bytes(3, 100), signature: bytes(4, 64) };
+    await store.withWallet(a.id, async (tx) => {
+      await tx.appendReceipt(own);
+      await tx.setReserve('aa:0', 9n);
+      await tx.charge(5n, NOW);
+      await tx.raiseNextIndices(7, 8);
+      for (const kind of ['hold', 'ceremony', 'notice', 'unseen', 'policy'] as const)
+        await tx.putRecord(kind, bytes(5), bytes(6));
+    });
+    const back = { ...a, deviceKey: bytes(91), recoveryKey: bytes(92), epoch: 3, sealedShare: bytes(93, 80) };
+    const before = { bornAt: NOW - 5000, lostAt: NOW + 7 };
+    await store.addToken(bytes(61), NOW + 1);
+    await expect(store.enrol({ ...back, before }, bytes(61))).rejects.toEqual(code('WalletExists'));
+    await store.withWallet(a.id, (tx) => tx.retire());
+    await expect(store.enrol(back, bytes(61))).rejects.toEqual(code('WalletExists'));
+    const taken = { ...back, before, deviceKey: b.deviceKey };
+    await expect(store.enrol(taken, bytes(61))).rejects.toEqual(code('WalletExists'));
+    await store.enrol({ ...back, before }, bytes(61));
+    for (const s of [store, await another()]) {
+      expect(await s.walletOfDevice(bytes(91))).toEqual(a.id);
+      expect(await s.walletsOfRecord('recovery', a.recoveryKey)).toEqual([]);
+      expect(await s.walletsOfRecord('recovery', bytes(92))).toEqual([a.id]);
+      await s.viewWallet(a.id, async (view) => {
+        expect(view.wallet).toMatchObject({ epoch: 3, lostAt: NOW + 7, nextReceive: 7, nextChange: 8 });
+        expect(await view.sealedShare()).toEqual(bytes(93, 80));
+        expect(await view.lastReceipt()).toEqual(own);
+        expect(await view.reserves(['aa:0'])).toEqual(new Map([['aa:0', 9n]]));
+        expect(await view.chargedSince(0)).toBe(5n);
+        for (const kind of ['hold', 'ceremony', 'notice'] as const)
+          expect(await view.records(kind)).toEqual([]);
+        for (const kind of ['unseen', 'policy'] as const) expect(await view.records(kind)).toHaveLength(1);
+      });
+    }
+  });
+
   test('a token enrols once, while it holds; a failed enrolment leaves it whole', async () => {
     const c = walletOf(200);
     await expect(store.checkToken(bytes(50), NOW)).rejects.toEqual(code('TokenUnknown'));

@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { lookAtAll } from '../../src/cosigner/ceremonies.ts';
 import { load } from '../../src/crypto/load.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
 import { advance, firstEpoch } from '../../src/frost/epoch.ts';
@@ -23,7 +24,9 @@ import {
   startCosigner,
   testFolder,
 } from '../support/cosigner.ts';
-import { newOwner, type Owner, offerShare, takeOver } from '../support/takeover.ts';
+import { refreshedFully } from '../support/refreshing.ts';
+import { askByWords, newDeviceAt, repairDevice } from '../support/repairing.ts';
+import { epochOf, newOwner, type Owner, offerShare, takeOver } from '../support/takeover.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name });
 const DAY = 86_400_000;
@@ -52,6 +55,21 @@ afterEach(async () => {
   await next.stop();
   for (const folder of folders) removeFolder(folder);
 });
+
+async function changed(from: ReturnType<typeof policyOf>, to: ReturnType<typeof policyOf>) {
+  const signer = await load();
+  const { keys, share } = owner.device;
+  const hash = policyChangeHash(keys.wallet, from, to);
+  const device = Uint8Array.from(signer.schnorrSign(share, hash, systemRandom(32)));
+  return encode(signedPolicy, {
+    document: encodePolicy(to),
+    epoch: 0,
+    device,
+    recovery: null,
+    freeze: null,
+    ceremony: null,
+  });
+}
 
 describe('taking over', () => {
   test('attack-23 a new cosigner stands for a dead one: it signs, over a restart, and the old one is not needed', async () => {
@@ -107,21 +125,6 @@ describe('taking over', () => {
     const { document } = await client.ask({ kind: 'policy' }, 'policy');
     expect(document).toEqual(encodePolicy(tighter));
   });
-
-  async function changed(from: ReturnType<typeof policyOf>, to: ReturnType<typeof policyOf>) {
-    const signer = await load();
-    const { keys, share } = owner.device;
-    const hash = policyChangeHash(keys.wallet, from, to);
-    const device = Uint8Array.from(signer.schnorrSign(share, hash, systemRandom(32)));
-    return encode(signedPolicy, {
-      document: encodePolicy(to),
-      epoch: 0,
-      device,
-      recovery: null,
-      freeze: null,
-      ceremony: null,
-    });
-  }
 
   test('the share is durable before the certificate leaves: approvals may come after a restart, on another connection', async () => {
     const { approvals, complete } = await offerShare(owner, await target());
@@ -236,5 +239,97 @@ describe('handing over', () => {
     expect(keysIn(folders[0])).toHaveLength(2);
     await pay(owner.client, owner.device, 1000n);
     expect(approvals).toHaveLength(2);
+  });
+});
+
+describe('coming back', () => {
+  /** At the other cosigner, whose share is of an epoch of its own unless nobody has refreshed there. */
+  async function away(options: { policies?: Uint8Array<ArrayBuffer>[]; refresh?: boolean } = {}) {
+    const { policies = [], refresh = true } = options;
+    const { approvals } = await offerShare(owner, await target(), { policies });
+    const { record } = await client.ask({ kind: 'takeoverApprove', approvals }, 'repaired');
+    await owner.client.ask({ kind: 'handOver', record }, 'retired');
+    const there = { ...owner.device, epoch: await epochOf(owner.device, [record]) };
+    const device = refresh ? await refreshedFully(client, there) : there;
+    const { records } = await client.ask({ kind: 'records' }, 'records');
+    const back = await Client.connect(addressOf(old), owner.device.noise);
+    const to = { client: back, token: await old.token(), hostKey: old.cosigner.identity.hostKey };
+    return { gone: { ...owner, device, client: back }, records, to };
+  }
+  const comeBack = async (
+    { gone, records, to }: Awaited<ReturnType<typeof away>>,
+    options: { records?: Uint8Array<ArrayBuffer>[]; policies?: Uint8Array<ArrayBuffer>[] } = {},
+  ) => {
+    const { approvals } = await offerShare(gone, to, { records, ...options });
+    return (await to.client.ask({ kind: 'takeoverApprove', approvals }, 'repaired')).record;
+  };
+
+  test('attack-23 the cosigner that was left takes the wallet back by newer records, with all that it knew of it', async () => {
+    await pay(owner.client, owner.device, 900_000n);
+    const receipts = (of: Client) => of.ask({ kind: 'receipts', from: 1 }, 'receipts');
+    const before = (await receipts(owner.client)).receipts;
+    const run = await away();
+    expect(keysIn(folders[0])).toEqual([]);
+    const record = await comeBack(run);
+    const { gone, to, records } = run;
+    const device = { ...gone.device, epoch: await epochOf(gone.device, [...records, record]) };
+    expect(await to.client.ask({ kind: 'policy' }, 'policy')).toMatchObject({ spentInWindows: [1_000_000n] });
+    const { body } = await attemptOf(to.client, device, payment(device, { amount: 1000n }));
+    await expect(askToSign(to.client, device, body)).rejects.toThrow('refused');
+    now += DAY;
+    await pay(to.client, device, 1000n);
+    expect((await receipts(to.client)).receipts.slice(0, before.length)).toEqual(before);
+    const kept = await to.client.ask({ kind: 'records' }, 'records');
+    expect(kept.records).toHaveLength(records.length + 1);
+    // The share of before is nobody's, and the cosigner that is left now gives up its own.
+    expect(keysIn(folders[0])).toHaveLength(1);
+    await expect(pay(to.client, owner.device, 1000n)).rejects.toEqual(code('EpochStale'));
+    await client.ask({ kind: 'handOver', record }, 'retired');
+    expect(keysIn(folders[1])).toEqual([]);
+    await old.stop();
+    old = await startCosigner({ folder: folders[0], clock });
+    await pay(await Client.connect(addressOf(old), device.noise), device, 1000n);
+  });
+
+  test('attack-18 not before another epoch has begun: what was signed in the one before is forgotten here', async () => {
+    await expect(comeBack(await away({ refresh: false }))).rejects.toEqual(code('WalletExists'));
+    expect(await old.cosigner.store.walletOfDevice(owner.device.noise.publicKey)).toBeNull();
+  });
+
+  test('attack-18 not by records that do not go on from those that it knows', async () => {
+    // It was told of one move, and another one was made.
+    const told = (await offerShare(owner, await target())).complete();
+    const { approvals } = await offerShare(owner, await target());
+    const { record } = await client.ask({ kind: 'takeoverApprove', approvals }, 'repaired');
+    await owner.client.ask({ kind: 'handOver', record: told }, 'retired');
+    const there = { ...owner.device, epoch: await epochOf(owner.device, [record]) };
+    const device = await refreshedFully(client, there);
+    const { records } = await client.ask({ kind: 'records' }, 'records');
+    const back = await Client.connect(addressOf(old), device.noise);
+    const to = { client: back, token: await old.token(), hostKey: old.cosigner.identity.hostKey };
+    const run = { gone: { ...owner, device, client: back }, records, to };
+    await expect(comeBack(run)).rejects.toEqual(code('WalletExists'));
+  });
+
+  test('attack-18 not without a version of its policy that it knows', async () => {
+    const tighter = { ...policyOf(), version: 2, perTransaction: 5000n };
+    const signed = await changed(policyOf(), tighter);
+    await owner.client.ask({ kind: 'changePolicy', signed }, 'done');
+    const run = await away({ policies: [signed] });
+    await expect(comeBack(run)).rejects.toEqual(code('WalletExists'));
+    await comeBack({ ...run, to: { ...run.to, token: await old.token() } }, { policies: [signed] });
+    const { document } = await run.to.client.ask({ kind: 'policy' }, 'policy');
+    expect(document).toEqual(encodePolicy(tighter));
+  });
+
+  test('a ceremony that nobody could contest meanwhile is not there any more', async () => {
+    const thief = await newDeviceAt(old);
+    const ceremony = await askByWords(thief, owner.words);
+    const run = await away();
+    now += 40 * DAY;
+    await comeBack({ ...run, to: { ...run.to, token: await old.token() } });
+    await lookAtAll(old.cosigner);
+    await expect(repairDevice(thief, owner.words, ceremony)).rejects.toEqual(code('SessionUnknown'));
+    expect(await run.to.client.ask({ kind: 'ceremonies' }, 'ceremonies')).toMatchObject({ ceremonies: [] });
   });
 });

@@ -97,10 +97,23 @@ export class SqlStore implements Store {
     const { id, session, deviceKey, recoveryKey, certificate, epoch, sealedShare, begunAt, before } = wallet;
     return this.#write(null, async (sql) => {
       await checkToken(sql, tokenHash, begunAt, sql.forUpdate);
-      const taken = 'SELECT 1 FROM wallet WHERE id = ? OR session = ? OR device_key = ?';
-      ensure((await sql.all(taken, [id, session, deviceKey])).length === 0, 'WalletExists');
+      const taken =
+        'SELECT CASE WHEN id = ? AND device_key = id THEN 1 ELSE 0 END AS back FROM wallet ' +
+        'WHERE id = ? OR session = ? OR device_key = ?';
+      const found = await sql.all(`${taken}${sql.forUpdate}`, [id, id, session, deviceKey]);
+      const back = before !== undefined && found.length === 1 && Number(found[0]!.back) === 1;
+      ensure(back || found.length === 0, 'WalletExists');
+      // Its receipts, reserves and charges are here as they were; what waited, or was asked for, is not.
+      if (back) {
+        await sql.run(`DELETE FROM record WHERE wallet = ? AND kind IN ${tuples(1, 4)}`, [
+          id,
+          ...['hold', 'ceremony', 'notice', 'recovery'],
+        ]);
+      }
       await sql.run(
-        `INSERT INTO wallet (id, session, device_key, certificate, epoch, begun_at, born_at, lost_at) VALUES ${tuples(1, 8)}`,
+        `INSERT INTO wallet (id, session, device_key, certificate, epoch, begun_at, born_at, lost_at) VALUES ${tuples(1, 8)} ` +
+          'ON CONFLICT (id) DO UPDATE SET device_key = excluded.device_key, epoch = excluded.epoch, ' +
+          'begun_at = excluded.begun_at, lost_at = excluded.lost_at',
         [id, session, deviceKey, certificate, epoch, begunAt, before?.bornAt ?? null, before?.lostAt ?? 0],
       );
       await sql.run('INSERT INTO share (wallet, epoch, sealed) VALUES (?, ?, ?)', [id, epoch, sealedShare]);
