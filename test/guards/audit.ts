@@ -81,6 +81,7 @@ export const AUDIT_GUARDS = [
       '    return this.enrolled || this.#takeover.running ? MESSAGE_MAX : STRANGER_MESSAGE_MAX;\n',
       '    return STRANGER_MESSAGE_MAX > 0 ? MESSAGE_MAX : STRANGER_MESSAGE_MAX;\n',
       'audit-04 a stranger may not send what only a wallet needs to',
+      'Error: close: not within',
     ],
   ]),
   ...guards(CONNECTION, CHANNEL_TEST, [
@@ -90,7 +91,7 @@ export const AUDIT_GUARDS = [
       '    for (const { fail } of this.#waiting.values()) fail(failure);\n',
       '',
       'audit-06: when it drops, all that waits fails at once',
-      'Error: Test timed out',
+      'TestTimeoutError: Test timed out',
     ],
     [
       'audit-25',
