@@ -98,11 +98,11 @@ async function standing() {
 const keysIn = (folder: string) => readdirSync(join(folder, 'epoch-keys'));
 
 /** The repair is over, and this epoch comes by itself: no page asks for anything but the state. */
-async function follows(worker: Worker): Promise<void> {
+async function follows(worker: Worker, number = 1): Promise<void> {
   await vi.waitFor(
     async () => {
       const state = await worker.call('state', null);
-      expect(state).toMatchObject({ wallet: { epoch: { number: 1, underWay: false, unfinished: false } } });
+      expect(state).toMatchObject({ wallet: { epoch: { number, underWay: false, unfinished: false } } });
     },
     { timeout: 10_000 },
   );
@@ -319,6 +319,33 @@ describe('another cosigner', () => {
     expect(await cut.call('moveResume', null)).toEqual({ done: true });
     await follows(cut);
     for (const each of [worker, cut]) each.kill();
+  });
+
+  test('attack-23 and back again, to the one that was left, which is told of nothing but the last move', async () => {
+    const worker = await awake();
+    await worker.call('refreshShares', null);
+    await move(worker);
+    // Without new shares there it would not be taken back.
+    await follows(worker, 2);
+    const moved = () =>
+      vi.waitFor(async () => expect(await worker.call('moving', null)).toEqual({ to: null }));
+    await moved();
+    expect(keysIn(folders[0])).toEqual([]);
+    await move(worker, await linkOf(running));
+    expect(await worker.call('state', null)).toMatchObject({
+      wallet: { cosignerHost: `127.0.0.1:${running.listener.port}` },
+    });
+    await ensureWell(worker, 3);
+    await moved();
+    await vi.waitFor(() => expect(keysIn(folders[1])).toEqual([]), { timeout: 10_000 });
+    expect(await standing()).toMatchObject({
+      changes: ['refresh', 'repair', 'refresh', 'repair', 'refresh'],
+      shares: [3],
+      theirs: 3,
+      keys: 1,
+    });
+    await drill(worker, words);
+    worker.kill();
   });
 
   test('only by its own link, with the words of this wallet', async () => {
