@@ -36,7 +36,7 @@ const QUICK = 40;
 /** Wallets at a time, and operations before one is left for another: its history only grows. */
 const SUBJECTS = 4;
 const USES = 40;
-const OPERATION_MS = 6000;
+const OPERATION_MS = 15_000;
 
 const { values } = parseArgs({
   options: {
@@ -122,8 +122,9 @@ async function interrupted(roll: (n: number) => number, subject: Subject): Promi
     watch.now += `, cosigner after ${after} ms`;
     timer = setTimeout(() => cosigners.kill(), after);
   }
+  const starting = Worker.start(subject.profile, death === null ? {} : { death });
   const run = async () => {
-    const worker = await Worker.start(subject.profile, death === null ? {} : { death });
+    const worker = await starting;
     try {
       const over = operation.run(worker, subject, world);
       over.catch(() => {});
@@ -146,6 +147,8 @@ async function interrupted(roll: (n: number) => number, subject: Subject): Promi
       watch.found(`${(e as Error).stack}`);
   } finally {
     clearTimeout(timer);
+    // Also one that took too long: two would live over one database.
+    await starting.then((worker) => worker.kill()).catch(() => {});
   }
 }
 
