@@ -222,4 +222,76 @@ export const AUDIT_GUARDS = [
       'audit-29 the level changes while it runs',
     ],
   ]),
+  ...guards('src/cosigner/connection.ts', 'test/unit/cosignerChannel.test.ts', [
+    [
+      'audit-05',
+      'frames that are bytes',
+      '    if (!isBinary || !Buffer.isBuffer(data)) {\n',
+      '    if (!Buffer.isBuffer(data)) {\n',
+      'audit-05 audit-18 frames > a text frame is refused as such',
+    ],
+  ]),
+  ...guards('src/cosigner/connection.ts', SESSION_TEST, [
+    [
+      'audit-08',
+      'the answer to a request that fails unexpectedly',
+      '      result = this.#refusal(e, kind);\n',
+      '      if (!isHoarfrostError(e)) throw e;\n      result = this.#refusal(e, kind);\n',
+      'audit-08 one request that fails unexpectedly is Internal, and touches nothing else',
+      'Error: ',
+    ],
+  ]),
+  ...guards('src/cosigner/authorise.ts', 'test/unit/cosignerSigning.test.ts', [
+    [
+      'audit-16',
+      'the ledger of requests',
+      '  if (before === null) {\n    ensure(!used',
+      '  if (before !== undefined) {\n    ensure(!used',
+      'attack-13 audit-16 the identical request gets the identical answer, on any connection, for ever',
+      'HoarfrostError: AttemptReused',
+    ],
+  ]),
+  ...guards('src/device/keygen.ts', 'test/unit/deviceAttack.test.ts', [
+    [
+      'audit-24',
+      'the wiping of the share before the certificate is awaited',
+      '        share.wipe();\n        this.#host.wipe();\n',
+      '        this.#host.wipe();\n',
+      'audit-24: keygen keeps no secret longer than it needs it > while the certificate is awaited, neither share nor host key is in the clear',
+    ],
+    [
+      'audit-24',
+      'the wiping of the host key before the certificate is awaited',
+      '        share.wipe();\n        this.#host.wipe();\n',
+      '        share.wipe();\n',
+      'audit-24: keygen keeps no secret longer than it needs it > while the certificate is awaited, neither share nor host key is in the clear',
+    ],
+  ]),
+  ...guards('src/device/wallet.ts', 'test/unit/deviceWallet.test.ts', [
+    [
+      'audit-26',
+      'what a reorg takes out of the history',
+      "    if (!now.has(txid) && !beyond) changes.push({ store: 'transactions', key: txid, value: null });\n",
+      '    void beyond;\n',
+      'audit-26: a reorg moves rows and takes some away',
+    ],
+  ]),
+  ...guards('src/cosigner/metrics.ts', 'test/unit/cosignerOperations.test.ts', [
+    [
+      'audit-28',
+      'labels of our own words',
+      "/^[A-Za-z]{1,32}$/.test(value) ? value : 'other'",
+      'value',
+      'audit-28 metrics > a label that is no word of ours is no label, and series are bounded',
+    ],
+  ]),
+  ...guards('src/device/channel.ts', CHANNEL_TEST, [
+    [
+      'audit-30',
+      'the look at a connection that drops',
+      '        await Promise.race([connection.closed, sleep(REHANDSHAKE_MS)]);\n',
+      '        await sleep(REHANDSHAKE_MS);\n',
+      'audit-06, audit-26, audit-30: after a drop it comes back by itself, and what was missed is looked up',
+    ],
+  ]),
 ];
