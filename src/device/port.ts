@@ -304,7 +304,7 @@ export interface PortMethods {
   returnLook: [null, null];
   /** Another question for the recovery page: the words stop all payments at once, whoever has the lost device. */
   returnFreeze: [null, { message: Uint8Array }];
-  /** The first message for the recovery page once the ceremony is ripe, or null if the wallet is here already: `CeremonyWaits`, `CeremonyEnded`, `WrongPassword`. */
+  /** The first message for the recovery page once the ceremony is ripe, or null if the wallet is here already: `CeremonyWaits`, `CeremonyEnded`, `WalletExists`, `WrongPassword`. */
   returnStart: [{ password: string }, { message: Uint8Array | null }];
   /** What the recovery page answered, and the next message for it; null where that was the last word. */
   returnAnswer: [{ message: Uint8Array }, { message: Uint8Array | null }];

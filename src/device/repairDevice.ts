@@ -76,7 +76,8 @@ export class DeviceRepair {
   /**
    * The offer for the recovery page, or null if this device has become the wallet's already and the wallet is stored; then
    * `onDurable` got its data key. `newcomer` is the run's from here on. Throws `CeremonyWaits`, `CeremonyEnded`,
-   * `WrongCosignerKey`, `CosignerUnreachable`, and what a cosigner that tells another wallet is refused with.
+   * `WalletExists` where another one is here, `WrongCosignerKey`, `CosignerUnreachable`, and what a cosigner that tells another
+   * wallet is refused with.
    */
   static async start(
     parts: Parts,
@@ -105,6 +106,7 @@ export class DeviceRepair {
       const { certificate, records, open } = await connection.request(asked, 'repairOpened');
       const told = { certificate, records };
       const known = readWallet(signer, record, told);
+      await ensureOwn(parts.db, known.key);
       const stage: Stage = { at: 'offer', state, open };
       return {
         run: new DeviceRepair(parts, newcomer, { connection, told, known, stage }),
@@ -218,6 +220,12 @@ function readWallet(signer: SignerModule, record: NewcomerRecord, { certificate,
   const words = decode(wordsAct, record.request).hostKey;
   ensure(equalVar(epoch.hostKeys[2], words), 'BadWords', { detail: 'another wallet' });
   return { key, epoch };
+}
+
+/** A vault that is here gives way to its own wallet alone: the share of another would be gone. `WalletExists`. */
+async function ensureOwn(db: Database, key: KeyRecord): Promise<void> {
+  const vault = await db.get('vault', 'vault');
+  ensure(vault === null || equalVar(vault.wallet, key.wallet), 'WalletExists', { detail: 'another' });
 }
 
 /**

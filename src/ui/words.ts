@@ -340,8 +340,15 @@ export function wordsFor(code: ErrorCode): ErrorWords {
 
 export const ALL_CODES = Object.keys(WORDS) as ErrorCode[];
 
-/** To a browser on its way back: there it is the wallet that is not known, not an attempt. */
+/** To a browser on its way back: there it is the wallet that is not known, not an attempt, or one in the way of another. */
 export function wordsOnReturn(code: ErrorCode): ErrorWords {
+  if (code === 'WalletExists') {
+    return {
+      happened: 'These words are of another wallet than the one in this browser.',
+      safe: 'Neither was touched.',
+      next: 'Get the other wallet back in another browser profile, or give up below and begin anew with the words of this one.',
+    };
+  }
   if (code !== 'SessionUnknown') return wordsFor(code);
   return {
     happened: 'This cosigner has no wallet of these words.',

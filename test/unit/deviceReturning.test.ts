@@ -225,6 +225,20 @@ describe('what a run refuses', () => {
     again.kill();
   });
 
+  test('WalletExists: a browser with another wallet keeps it, and the share of it', async () => {
+    const profile = fresh();
+    let worker = await Worker.start(profile);
+    await onboard(worker, await linkOf(running));
+    const { address: theirs } = await worker.call('receiveAddress', null);
+    worker.kill();
+    worker = await Worker.start(await ripe(profile));
+    await expect(takePlace(worker, words)).rejects.toEqual(code('WalletExists'));
+    await worker.call('lock', null);
+    await worker.call('unlock', { password: PASSWORD });
+    expect(await worker.call('receiveAddress', null)).toMatchObject({ address: theirs });
+    worker.kill();
+  });
+
   test('keys at rest are under the password: the row holds none of their bytes', async () => {
     const signer = await load();
     const made: Uint8Array[] = [];

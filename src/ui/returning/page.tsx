@@ -231,7 +231,9 @@ function Taking({ view, onDone }: { view: ReturnView; onDone: () => void }) {
         </p>
       </div>
       {relay === null && <NewDevice view={view} />}
-      {start.error !== null && !wrong && <FailureNotice failure={start.error} />}
+      {start.error !== null && !wrong && (
+        <FailureNotice failure={start.error} words={wordsOnReturn(start.error.code)} />
+      )}
       {answer.error !== null && (
         <FailureNotice
           failure={answer.error}
