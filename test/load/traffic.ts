@@ -50,42 +50,45 @@ export async function saturate(
 }
 
 export interface Asked {
-  /** When it was sent (`steadyNow`). */
+  /** When it was ready to be sent (`steadyNow`). */
   readonly at: number;
-  /** Milliseconds from when it was due to its answer. */
+  /** Milliseconds from then to when the asker had its answer, and to when the server had handed that to the kernel. */
   readonly roundTrip: number;
-  /** Milliseconds from when it was handed to the kernel to when the server had handed it the answer. */
   readonly inServer: number;
 }
 
-/** Asks a recorded server at a steady rate, whatever the answers do. In the order in which they were sent. */
+/**
+ * Asks a recorded server at a steady rate, one wallet after the other, whatever the answers do. An asker that was held up does not make
+ * up for it at once: such a crowd would be of its own making. In the order in which they were sent.
+ */
 export async function pace(
   server: ServerProcess,
   loaded: readonly LoadedWallet[],
   perSecond: number,
 ): Promise<Asked[]> {
-  const asked = loaded.map((): Omit<Asked, 'inServer'>[] => []);
   const answers = loaded.map((): Uint8Array<ArrayBuffer>[] => []);
+  const asked = loaded.map((): Omit<Asked, 'inServer'>[] => []);
   const ends = loaded.map(({ client }) => {
     const { localAddress, localPort } = socketUnder(client.socket.ws);
     return endName(localAddress, localPort);
   });
-  const gap = (1000 * loaded.length) / perSecond;
+  const lines = loaded.map(() => Promise.resolve());
+  const left = loaded.map(({ frames }) => frames.length);
+  const gap = 1000 / perSecond;
   // What it sent before is forgotten.
   await server.sent();
-  await Promise.all(
-    loaded.map(async (wallet, i) => {
-      await sleep((gap * i) / loaded.length);
-      let due = steadyNow();
-      while (wallet.frames.length > 0) {
-        await sleep(due - steadyNow());
-        const at = steadyNow();
-        const took = await signOnce(wallet, answers[i]!);
-        asked[i]!.push({ at, roundTrip: Math.max(0, at - due) + took });
-        due += gap;
-      }
-    }),
-  );
+  let due = steadyNow();
+  for (let i = 0; left[i]! > 0; i = (i + 1) % loaded.length) {
+    left[i]!--;
+    await sleep(due - steadyNow());
+    const at = steadyNow();
+    due = Math.max(due + gap, at + gap / 2);
+    lines[i] = lines[i]!.then(async () => {
+      await signOnce(loaded[i]!, answers[i]!);
+      asked[i]!.push({ at, roundTrip: steadyNow() - at });
+    });
+  }
+  await Promise.all(lines);
   const sent = await server.sent();
   await finish(loaded, answers);
   return asked
