@@ -21,6 +21,8 @@ const COPIES = 2;
 const ATTACKS = 23;
 /** How the test's own comparisons begin; those of promises come without their class. */
 const ASSERTION = /^(AssertionError\b|Error: (expected|promise) )/;
+/** What a change makes that does not take out a guard but the code around it. */
+const BROKEN = /ReferenceError|SyntaxError|is not a function/;
 
 const { values } = parseArgs({
   options: {
@@ -74,6 +76,7 @@ async function take(copy: Copy, { changes, test, fails }: Guard): Promise<string
   const { state, why } = ended!;
   if (state === 'passed') return 'the test passes without it';
   if (state === 'did not run') return `the test did not run: ${why}`;
+  if (BROKEN.test(why)) return `the change is no code: ${why}`;
   const shown = fails === undefined ? ASSERTION.test(why) : why.startsWith(fails);
   return shown ? '' : `red for another reason: ${why}`;
 }

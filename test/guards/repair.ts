@@ -46,6 +46,24 @@ export const REPAIR_GUARDS = [
       'attack-18: repair > share 2: with a wrong summand is RepairedShareMismatch',
     ],
   ]),
+  {
+    number: 'attack-18',
+    out: "the new holder's key as this helper was shown it: in the signature and in the hello",
+    changes: [
+      {
+        file: SIGNED,
+        text: "  ensure(signer.schnorrVerify(hostKey, taggedHash(tag, body), signature), 'BadSignature');\n",
+      },
+      {
+        file: REPAIR,
+        text: "  ensure(equalVar(said.hostKey, target.hostKey), 'BadSignature', { detail: 'host key' });\n",
+      },
+    ],
+    test: {
+      file: REPAIRING,
+      name: 'attack-18: repair > with a new holder that one helper was not shown is BadSignature, and its hello TranscriptMismatch',
+    },
+  },
   ...guards(REPAIR, REPAIRING, [
     [
       'attack-18',
@@ -59,13 +77,6 @@ export const REPAIR_GUARDS = [
       'the hello that the other helper saw',
       "  ensure(equalVar(said.hello, helloHash(hello)), 'TranscriptMismatch', { detail: 'new holder' });\n",
       '',
-      'attack-18: repair > with a new holder that one helper was not shown is BadSignature, and its hello TranscriptMismatch',
-    ],
-    [
-      'attack-18',
-      "the new holder's key as this helper was shown it",
-      '  const hello = openBody(signer, message, target.hostKey, HELLO);\n',
-      '  const hello = decode(signedBody, message).body;\n',
       'attack-18: repair > with a new holder that one helper was not shown is BadSignature, and its hello TranscriptMismatch',
     ],
     [
