@@ -163,8 +163,8 @@ export const SIGNING_GUARDS = [
     [
       'attack-14',
       'one pair for one input',
-      'ensure(new Set(commitments.map(String)).size === commitments.length, ',
-      'ensure(true, ',
+      '    commitments.length === 1 || new Set(commitments.map(String)).size === commitments.length,\n',
+      '    true,\n',
       'attack-14 the same commitments with anything else are AttemptReused',
     ],
     [
