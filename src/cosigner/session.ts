@@ -57,6 +57,14 @@ const EXTRA_COST: Partial<Record<Request['kind'], number>> = {
   handOver: 4,
 };
 
+/** Of a PSBT, for one more: each of its inputs is derived, hashed and signed, and its row stays as long as the epoch. */
+const PSBT_BYTES_AT_COST = 2 << 10;
+
+function extraCost(request: Request): number {
+  const psbt = request.kind === 'sign' ? request.body : request.kind === 'evaluate' ? request.psbt : null;
+  return (EXTRA_COST[request.kind] ?? 0) + Math.floor((psbt?.length ?? 0) / PSBT_BYTES_AT_COST);
+}
+
 /** What can name a wallet, a session, a token or a ceremony that is not the asker's own. */
 const NAMES_OTHERS: ReadonlySet<Request['kind']> = new Set<Request['kind']>([
   'keygenHello',
@@ -115,8 +123,8 @@ export class Session {
   }
 
   async #answer(request: Request): Promise<Answer> {
-    const extra = EXTRA_COST[request.kind];
-    if (extra !== undefined) this.#charge(extra);
+    const extra = extraCost(request);
+    if (extra > 0) this.#charge(extra);
     if (request.kind === 'hello') return this.#hello(request);
     ensure(this.#greeted, 'OutOfSequence', { detail: 'hello first' });
     switch (request.kind) {
