@@ -177,7 +177,7 @@ await describeReal('bad input on screen', ['bitcoind', 'chromium', 'openssl'], (
     test('audit-25, audit-30: a cosigner that is gone at Review is said; the payment waits for it and goes through', async () => {
       await fillPayment(page, payee, 50_000n);
       await page
-        .getByRole('radio', { name: /sat\/vB/ })
+        .getByRole('radio', { name: /\d\s*sat\/vB/ })
         .first()
         .waitFor();
       await world.cosigner.kill();
