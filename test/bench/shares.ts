@@ -88,7 +88,7 @@ async function onboarded(running: Running, now: number, words: string[]): Promis
   return worker;
 }
 
-/** A lost kit's share made anew by device, cosigner and recovery page, from a ripe ceremony to the record at all three. */
+/** A new kit by device, cosigner and recovery page, from a ripe ceremony to its epoch at all three and both old shares gone. */
 const repair = afterDelay(
   async (worker, { words }) => {
     words.splice(0, words.length, ...newWords());
