@@ -291,9 +291,9 @@ const WORDS: Record<ErrorCode, ErrorWords> = {
     next: 'Create one first.',
   },
   WalletExists: {
-    happened: 'This browser already holds a wallet.',
+    happened: 'There is a wallet already: in this browser, or this same one at that cosigner.',
     safe: 'It was not touched.',
-    next: 'Open it from the toolbar.',
+    next: 'In this browser, open it from the toolbar. A cosigner that you left takes the wallet back once it knows that you had left: unlock the wallet while it runs, then try again.',
   },
   VaultDamaged: {
     happened: 'Something that this browser stored was damaged or changed.',
