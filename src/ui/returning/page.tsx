@@ -3,7 +3,7 @@
  * time passes, and the share is made anew. It takes days, so every screen says what is waited for and what may be closed.
  */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { DeviceState, ReturnView } from '../../device/port.ts';
 import { useCall } from '../device.tsx';
 import type { Host } from '../extensionHost.ts';
@@ -26,8 +26,17 @@ export function ReturningPage({ state, host }: { state: DeviceState; host: Host 
   const ask = useCall('returning');
   const [view, setView] = useState<ReturnView | null | undefined>(undefined);
   const [done, setDone] = useState(false);
-  const look = () => void ask.run(null).then((found) => found !== null && setView(found.view));
+  // The last step ends in a wallet and in no way back any more: what shows the step waits for its answer, not for that.
+  const steps = useRef(0);
+  const look = () =>
+    void ask.run(null).then((found) => found !== null && steps.current === 0 && setView(found.view));
   useEffect(look, [state]);
+  const step = async (work: () => Promise<void>) => {
+    steps.current += 1;
+    await work();
+    steps.current -= 1;
+    look();
+  };
 
   if (done) {
     return (
@@ -62,7 +71,7 @@ export function ReturningPage({ state, host }: { state: DeviceState; host: Host 
       ) : (
         <>
           {view.asked ? (
-            <Waiting view={view} onChange={look} onDone={() => setDone(true)} />
+            <Waiting view={view} onChange={look} step={step} onDone={() => setDone(true)} />
           ) : (
             <Asking view={view} onChange={look} />
           )}
@@ -136,8 +145,16 @@ function Asking({ view, onChange }: { view: ReturnView; onChange: () => void }) 
   );
 }
 
+interface WaitingProps {
+  view: ReturnView;
+  onChange: () => void;
+  /** Runs a step that nothing on this page may interrupt. Its work never rejects. */
+  step: (work: () => Promise<void>) => Promise<void>;
+  onDone: () => void;
+}
+
 /** Step 2: time passes; step 3 once it has. */
-function Waiting({ view, onChange, onDone }: { view: ReturnView; onChange: () => void; onDone: () => void }) {
+function Waiting({ view, onChange, step, onDone }: WaitingProps) {
   const look = useCall('returnLook');
   const lookAgain = () => void look.run(null).then(onChange);
   useEffect(() => {
@@ -146,7 +163,7 @@ function Waiting({ view, onChange, onDone }: { view: ReturnView; onChange: () =>
     return () => clearInterval(timer);
   }, []);
   const phase = view.ceremony?.phase;
-  if (phase === 'ripe' || phase === 'done') return <Taking view={view} onDone={onDone} />;
+  if (phase === 'ripe' || phase === 'done') return <Taking view={view} step={step} onDone={onDone} />;
   const stands = phase ?? (look.error?.code === 'SessionUnknown' ? 'none' : 'unknown');
   return (
     <>
@@ -197,7 +214,7 @@ const LEDES = {
 } as const;
 
 /** Step 3: three messages, and the share is here. */
-function Taking({ view, onDone }: { view: ReturnView; onDone: () => void }) {
+function Taking({ view, step, onDone }: Omit<WaitingProps, 'onChange'>) {
   const start = useCall('returnStart');
   const answer = useCall('returnAnswer');
   const [password, setPassword] = useState('');
@@ -249,7 +266,7 @@ function Taking({ view, onDone }: { view: ReturnView; onDone: () => void }) {
           class="stack form-column"
           onSubmit={(event) => {
             event.preventDefault();
-            void begin();
+            void step(begin);
           }}
         >
           <div class="field">
@@ -275,7 +292,12 @@ function Taking({ view, onDone }: { view: ReturnView; onDone: () => void }) {
           </div>
         </form>
       ) : (
-        <Relay {...relay} rounds={ROUNDS} busy={answer.busy} onAnswer={(said) => void next(said)} />
+        <Relay
+          {...relay}
+          rounds={ROUNDS}
+          busy={answer.busy}
+          onAnswer={(said) => void step(() => next(said))}
+        />
       )}
     </>
   );
