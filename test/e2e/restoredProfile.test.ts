@@ -101,7 +101,7 @@ await describeReal('the profile is set back', ['bitcoind', 'chromium', 'openssl'
     // On a slow line there is a wallet for some time before the page hears so: it must not begin anew in between.
     world.proxy.onFrame = async () => {
       await sleep(400);
-      return 'pass';
+      return 'pass' as const;
     };
     await makeShare(page, elsewhere.paper, words, NEW_PASSWORD);
     world.proxy.onFrame = () => 'pass';
