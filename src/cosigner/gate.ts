@@ -1,13 +1,21 @@
 /**
  * Who may begin a TLS handshake, and when. A handshake costs us some thousand times what it costs a flooder to ask for one, so
- * they begin one after the other at a steady rate that leaves most of the processor to those who are in. Who waits costs a socket
- * that is not read. Addresses take turns, and those where an enrolled device was seen lately go before all others.
+ * they begin one after the other at a steady rate that leaves most of the processor to those who are in, and at a lower one while
+ * these need it. Who waits costs a socket that is not read. Addresses take turns, and those where an enrolled device was seen lately
+ * go before all others.
  */
 import type { Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import type { Buckets, Recently } from './limits.ts';
 
 const WAITING_MAX = 1024;
 const WAIT_MAX_MS = 10_000;
+/** Between two handshakes of a busy loop: twenty a second begin however busy it is. */
+const BUSY_EVERY_MS = 50;
+const BUSY_LOOK_MS = 10;
+/** The part of the last `WINDOW_MS` in which the loop worked, or waited for its core, from which it is busy. */
+const BUSY = 0.7;
+const WINDOW_MS = 100;
 
 interface Waiting {
   readonly socket: Socket;
@@ -52,16 +60,24 @@ export class Gate {
   readonly #handshakes: Buckets;
   readonly #known: Recently;
   readonly #monotonic: () => number;
+  readonly #isBusy: () => boolean;
+  /** When the last one began. */
+  #begun = Number.NEGATIVE_INFINITY;
   readonly #lines = { known: new Line(), others: new Line() };
   /** The one whose turn it is next. */
   #held: Waiting | undefined;
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
 
-  constructor({ handshakes, known }: { handshakes: Buckets; known: Recently }, monotonic: () => number) {
+  constructor(
+    { handshakes, known }: { handshakes: Buckets; known: Recently },
+    monotonic: () => number,
+    isBusy: () => boolean,
+  ) {
     this.#handshakes = handshakes;
     this.#known = known;
     this.#monotonic = monotonic;
+    this.#isBusy = isBusy;
   }
 
   /** Calls `begin` when the socket's turn has come, or destroys the socket. */
@@ -85,12 +101,14 @@ export class Gate {
     this.#immediate = undefined;
     const next = this.#next();
     if (next === undefined) return;
-    const waitMs = this.#handshakes.wait('');
+    const soon = this.#monotonic() - this.#begun < BUSY_EVERY_MS;
+    const waitMs = soon && this.#isBusy() ? BUSY_LOOK_MS : this.#handshakes.wait('');
     if (waitMs > 0) {
       this.#held = next;
       this.#timer = setTimeout(() => this.#serve(), waitMs);
       return;
     }
+    this.#begun = this.#monotonic();
     next.begin();
     this.#immediate = setImmediate(() => this.#serve());
   }
@@ -104,4 +122,20 @@ export class Gate {
       next.socket.destroy();
     }
   }
+}
+
+/** Whether this thread's event loop had little time left, looked at again after each window. */
+export function busyLoop(): () => boolean {
+  let before = performance.eventLoopUtilization();
+  let at = performance.now();
+  let busy = false;
+  return () => {
+    const now = performance.now();
+    if (now - at >= WINDOW_MS) {
+      busy = performance.eventLoopUtilization(before).utilization > BUSY;
+      before = performance.eventLoopUtilization();
+      at = now;
+    }
+    return busy;
+  };
 }

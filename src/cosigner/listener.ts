@@ -14,7 +14,7 @@ import type { Notice } from '../protocol/messages.ts';
 import { Connection, TIMING, type Timing } from './connection.ts';
 import { isContactPage, serveContactPage } from './contactPage.ts';
 import type { Cosigner } from './cosigner.ts';
-import { Gate } from './gate.ts';
+import { busyLoop, Gate } from './gate.ts';
 import { checkHealth } from './health.ts';
 import { addressName } from './limits.ts';
 import { Session } from './session.ts';
@@ -68,7 +68,7 @@ export class Listener {
     // Node begins TLS with every socket at once; here the gate says when.
     const [beginTls] = this.#server.listeners('connection') as ((socket: Socket) => void)[];
     this.#server.removeAllListeners('connection');
-    this.#gate = new Gate(cosigner.limiter, cosigner.clock.monotonic);
+    this.#gate = new Gate(cosigner.limiter, cosigner.clock.monotonic, busyLoop());
     this.#server.maxConnections = options.connections;
     this.#server.headersTimeout = HANDSHAKE_DEADLINE_MS;
     this.#server.requestTimeout = HANDSHAKE_DEADLINE_MS;

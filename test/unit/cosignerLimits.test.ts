@@ -5,7 +5,7 @@ import { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Clock } from '../../src/cosigner/clock.ts';
 import { TIMING } from '../../src/cosigner/connection.ts';
-import { Gate } from '../../src/cosigner/gate.ts';
+import { busyLoop, Gate } from '../../src/cosigner/gate.ts';
 import { addressName, Buckets, Recently } from '../../src/cosigner/limits.ts';
 import { TokenUse } from '../../src/cosigner/tokens.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
@@ -37,6 +37,7 @@ import {
 } from '../support/cosigner.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name });
+const idle = () => false;
 const limited = (retryAfterMs: unknown = expect.any(Number)) =>
   expect.objectContaining({ code: 'RateLimited', retryAfterMs });
 
@@ -173,7 +174,7 @@ describe('audit-12 addresses', () => {
 
   test('however many may begin a handshake, one does in a turn of the loop', async () => {
     const buckets = new Buckets({ burst: 16, perMinute: 60 }, () => 0);
-    const gate = new Gate({ handshakes: buckets, known: new Recently(1, () => 0) }, () => 0);
+    const gate = new Gate({ handshakes: buckets, known: new Recently(1, () => 0) }, () => 0, idle);
     let begun = 0;
     for (let i = 0; i < 3; i++) gate.enter(new Socket(), `127.0.0.${i}`, () => begun++);
     for (let turn = 1; turn <= 3; turn++) {
@@ -184,6 +185,40 @@ describe('audit-12 addresses', () => {
     gate.enter(new Socket(), '127.0.0.4', () => begun++);
     expect(begun).toBe(4);
     gate.close();
+  });
+
+  test('while those who are in need the loop, few begin a handshake, however many may', async () => {
+    const buckets = new Buckets({ burst: 16, perMinute: 60_000 }, () => 0);
+    let [at, busy] = [0, true];
+    const gate = new Gate(
+      { handshakes: buckets, known: new Recently(1, () => 0) },
+      () => at,
+      () => busy,
+    );
+    let begun = 0;
+    for (let i = 0; i < 4; i++) gate.enter(new Socket(), `127.0.0.${i}`, () => begun++);
+    const looked = () => new Promise((resolve) => setTimeout(resolve, 40));
+    await looked();
+    expect(begun).toBe(1);
+    at = 50;
+    await looked();
+    expect(begun).toBe(2);
+    busy = false;
+    await looked();
+    expect(begun).toBe(4);
+    gate.close();
+  });
+
+  test('a loop is busy while it has little time left, and not any more when it has', async () => {
+    const isBusy = busyLoop();
+    const work = (ms: number) => {
+      for (const until = performance.now() + ms; performance.now() < until; );
+    };
+    work(150);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isBusy()).toBe(true);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    expect(isBusy()).toBe(false);
   });
 
   test('who waits at the gate is let go when the cosigner stops', async () => {
