@@ -36,7 +36,7 @@ import {
 } from '../protocol/codec.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';
 import { NETWORKS, type Network } from '../protocol/networks.ts';
-import { type Identity, identityName } from './identity.ts';
+import { bindStore, type Identity, identityName } from './identity.ts';
 import { readKeyFile, syncFolder } from './keyFile.ts';
 import type { KeyWrap } from './keywrap.ts';
 import type { Bytes, Rows, Store, Value } from './store.ts';
@@ -74,7 +74,7 @@ const chunk = union({
 export type BackupSecret = { kind: 'keyFile' | 'passphrase'; path: string };
 
 export interface BackupParts {
-  readonly identity: Pick<Identity, 'hostKey' | 'noise'>;
+  readonly identity: Pick<Identity, 'hostKey' | 'channelKeys'>;
   readonly network: Network;
   readonly random: Random;
   readonly signer: Signer;
@@ -174,7 +174,7 @@ export async function restore(
   const contents = await verifyBackup(parts, path, secret);
   const { identity, random, now } = parts;
   await store.fill(() => rowsFrom(path, secret), random(16), now());
-  await store.bind(identityName(identity), random(16));
+  await bindStore(store, identity, random);
   return contents;
 }
 

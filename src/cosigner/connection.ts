@@ -3,7 +3,6 @@
  * in a short queue that stops the socket when it is full, so a connection's memory is bounded by a few frames, one request
  * and one answer.
  */
-import type { KeyObject } from 'node:crypto';
 import type { RawData, WebSocket } from 'ws';
 import { equalVar } from '../crypto/hash.ts';
 import { decode, encode } from '../protocol/codec.ts';
@@ -11,11 +10,13 @@ import { ensure, HoarfrostError, isHoarfrostError } from '../protocol/errors.ts'
 import { CLOSE, Joiner, PROLOGUE, splitMessage } from '../protocol/frames.ts';
 import { HANDSHAKE_DEADLINE_MS, REHANDSHAKE_MS, REQUEST_DEADLINE_MS } from '../protocol/limits.ts';
 import { type Answer, answer, errorAnswer, type Notice, notice, request } from '../protocol/messages.ts';
-import { HANDSHAKE_1_LENGTH, type NoiseKeyPair, type NoiseTransport, respond } from '../protocol/noise.ts';
+import { HANDSHAKE_1_LENGTH, type NoiseTransport, respond } from '../protocol/noise.ts';
+import type { OwnChannelKey } from './identity.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { nodePrimitives } from './noisePrimitives.ts';
 import type { Session } from './session.ts';
+import type { Peer } from './sign.ts';
 import type { Bytes } from './store.ts';
 
 /** Frames that wait while one is worked on. */
@@ -26,9 +27,10 @@ const CLOSE_DEADLINE_MS = 2000;
 const OVER_RATE_MAX = 50;
 
 export interface ConnectionOptions {
-  readonly noise: NoiseKeyPair<KeyObject>;
+  /** All that a device may pin. */
+  readonly channelKeys: readonly OwnChannelKey[];
   /** Opens the session of an authenticated device. */
-  readonly open: (peer: { deviceKey: Bytes; handshakeHash: Bytes; address: string }) => Session;
+  readonly open: (peer: Peer & { address: string }) => Session;
   /** Whom the limits take the peer for. */
   readonly address: string;
   /** Called once, when the first transport message has decrypted: not half-open any more. */
@@ -162,14 +164,10 @@ export class Connection {
 
   async #handshake(message1: Bytes): Promise<void> {
     ensure(message1.length === HANDSHAKE_1_LENGTH, 'BadEncoding', { detail: 'handshake length' });
-    const { noise, open, address } = this.#options;
-    const { remote, message, transport } = await respond({
-      primitives: nodePrimitives,
-      local: noise,
-      prologue: PROLOGUE,
-      message1,
-    });
-    const session = open({ deviceKey: remote, handshakeHash: transport.handshakeHash, address });
+    const { channelKeys, open, address } = this.#options;
+    const { channelKey, remote, message, transport } = await respondAs(channelKeys, message1);
+    const { handshakeHash } = transport;
+    const session = open({ deviceKey: remote, handshakeHash, channelKey, address });
     this.#channel = { transport, session, joiner: new Joiner(session.messageMax) };
     await this.#write(message);
   }
@@ -290,4 +288,18 @@ export class Connection {
     timer.unref();
     void this.closed.then(() => clearTimeout(timer));
   }
+}
+
+/** With the key that message 1 was made for: the newest first, which most devices pin. */
+async function respondAs(channelKeys: readonly OwnChannelKey[], message1: Bytes) {
+  for (const channelKey of channelKeys.toReversed()) {
+    try {
+      const local = channelKey.noise;
+      const answered = await respond({ primitives: nodePrimitives, local, prologue: PROLOGUE, message1 });
+      return { channelKey, ...answered };
+    } catch (e) {
+      if (!isHoarfrostError(e) || e.code !== 'Unauthorised') throw e;
+    }
+  }
+  throw new HoarfrostError('Unauthorised');
 }

@@ -1,30 +1,35 @@
 /**
- * Who this cosigner is: the BIP-340 host key that signs certificates and receipts, and the Noise static that devices pin.
- * Both live in files of the data folder, never in the database or its backups.
+ * Who this cosigner is: the BIP-340 host key that signs certificates and receipts, and the Noise statics that devices pin.
+ * All live in files of the data folder, never in the database or its backups.
  */
-import type { KeyObject } from 'node:crypto';
 import { join } from 'node:path';
-import { taggedHash } from '../crypto/hash.ts';
+import { equalVar, taggedHash } from '../crypto/hash.ts';
 import type { Random } from '../crypto/random.ts';
 import { Secret } from '../crypto/secret.ts';
 import type { Signer } from '../crypto/signer.ts';
+import { sayChannelKey } from '../frost/channelKey.ts';
 import { ensure } from '../protocol/errors.ts';
-import type { NoiseKeyPair } from '../protocol/noise.ts';
-import { readKeyFile, writeKeyFile } from './keyFile.ts';
-import { noiseKeyPair } from './noisePrimitives.ts';
-import type { Bytes } from './store.ts';
+import { type ChannelKey, channelKeyFile, openChannelKeys } from './channelKeys.ts';
+import { openKeyFile } from './keyFile.ts';
+import type { AnnouncedKey, Bytes, Store } from './store.ts';
+
+/** A Noise static of ours, and what the host key says of it; the first needs no word but the certificates'. */
+export interface OwnChannelKey extends ChannelKey {
+  readonly statement: Bytes | null;
+}
 
 export interface Identity {
   readonly host: Secret;
   /** x-only, 32 bytes. */
   readonly hostKey: Bytes;
-  readonly noise: NoiseKeyPair<KeyObject>;
+  /** All that are answered, in the order of their numbers; at least one. */
+  readonly channelKeys: readonly OwnChannelKey[];
   /** Marks what only this cosigner can have said or stored: codes for contacts, ceremonies in the database. Of the host key. */
   readonly stamp: Secret;
 }
 
 /**
- * Reads both keys, or makes them where `mayCreate`: a cosigner that lost its keys but not its wallets must say so, not
+ * Reads the keys, or makes them where `mayCreate`: a cosigner that lost its keys but not its wallets must say so, not
  * quietly become somebody else.
  */
 export async function openIdentity(
@@ -33,23 +38,45 @@ export async function openIdentity(
   signer: Signer,
   random: Random,
 ): Promise<Identity> {
-  const host = await keyFile(join(folder, 'host.key'), mayCreate, random);
-  const noise = await keyFile(join(folder, 'noise.key'), mayCreate, random);
-  try {
-    return {
-      host,
-      stamp: await stampOf(host),
-      hostKey: Uint8Array.from(signer.publicKey(host).subarray(1)),
-      noise: noiseKeyPair(noise),
-    };
-  } finally {
-    noise.wipe();
-  }
+  const host = await openKeyFile(join(folder, 'host.key'), mayCreate, random);
+  const hostKey = Uint8Array.from(signer.publicKey(host).subarray(1));
+  const keys = await openChannelKeys(folder, mayCreate, random);
+  const channelKeys = keys.map(({ number, noise }): OwnChannelKey => {
+    const said = { cosigner: hostKey, number, noiseKey: noise.publicKey };
+    return { number, noise, statement: number === 0 ? null : sayChannelKey(signer, host, said, random) };
+  });
+  return { host, stamp: await stampOf(host), hostKey, channelKeys };
 }
 
-/** Both keys in one hash: whose a store or a backup is. */
-export function identityName({ hostKey, noise }: Pick<Identity, 'hostKey' | 'noise'>): Bytes {
-  return taggedHash('hoarfrost/cosigner', hostKey, noise.publicKey);
+/**
+ * The key that devices are told to pin: the store says which, or of one of before that was written down the first. Its file
+ * may be missing in the folder of one instance, or made there a second time: `BadConfiguration`.
+ */
+export function announcedKey(
+  { channelKeys }: Pick<Identity, 'channelKeys'>,
+  announced: AnnouncedKey | null,
+): OwnChannelKey {
+  const key = channelKeys.find(({ number }) => number === (announced?.number ?? 0));
+  const same = key !== undefined && (announced === null || equalVar(key.noise.publicKey, announced.noiseKey));
+  ensure(same, 'BadConfiguration', {
+    detail: `data: ${channelKeyFile(announced?.number ?? 0)} is not the one that devices were told of`,
+  });
+  return key;
+}
+
+/** Whose a store or a backup is: the host key's, whatever channel keys come and go. */
+export function identityName({ hostKey }: Pick<Identity, 'hostKey'>): Bytes {
+  return taggedHash('hoarfrost/cosigner', hostKey);
+}
+
+/** A store that is nobody's yet takes up the newest channel key: devices may have been told of it before the store was lost. */
+export function bindStore(
+  store: Store,
+  identity: Pick<Identity, 'hostKey' | 'channelKeys'>,
+  random: Random,
+): Promise<void> {
+  const { number, noise } = identity.channelKeys.at(-1)!;
+  return store.bind(identityName(identity), random(16), { number, noiseKey: noise.publicKey });
 }
 
 /** HKDF-SHA256, so that no use of it says anything about the host key. */
@@ -58,20 +85,4 @@ async function stampOf(host: Secret): Promise<Secret> {
   const info = new TextEncoder().encode('hoarfrost/cosigner/stamp');
   const algorithm = { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(0), info };
   return Secret.own(new Uint8Array(await crypto.subtle.deriveBits(algorithm, base, 256)));
-}
-
-async function keyFile(path: string, mayCreate: boolean, random: Random): Promise<Secret> {
-  const existing = await readKeyFile(path);
-  if (existing !== null) return existing;
-  ensure(mayCreate, 'BadConfiguration', { detail: 'data: the folder has wallets but lacks its key files' });
-  const made = Secret.own(random(32));
-  try {
-    await writeKeyFile(path, made);
-    return made;
-  } catch (e) {
-    made.wipe();
-    // Another command of this cosigner was faster.
-    if ((e as NodeJS.ErrnoException).code === 'EEXIST') return keyFile(path, false, random);
-    throw e;
-  }
 }

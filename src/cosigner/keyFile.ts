@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, link, open, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Random } from '../crypto/random.ts';
 import { Secret } from '../crypto/secret.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';
 
@@ -42,6 +43,23 @@ export async function readKeyFile(path: string): Promise<Secret | null> {
   if (bytesRead === LENGTH) return key;
   key.wipe();
   throw new HoarfrostError('BadConfiguration', { detail: 'data: a key file is damaged' });
+}
+
+/** The key at `path`, made first if it is not there and `mayCreate`. `BadConfiguration` if it is missing. */
+export async function openKeyFile(path: string, mayCreate: boolean, random: Random): Promise<Secret> {
+  const existing = await readKeyFile(path);
+  if (existing !== null) return existing;
+  ensure(mayCreate, 'BadConfiguration', { detail: 'data: the folder has wallets but lacks its key files' });
+  const made = Secret.own(random(LENGTH));
+  try {
+    await writeKeyFile(path, made);
+    return made;
+  } catch (e) {
+    made.wipe();
+    // Another command of this cosigner was faster.
+    if ((e as NodeJS.ErrnoException).code === 'EEXIST') return openKeyFile(path, false, random);
+    throw e;
+  }
 }
 
 /** A new or removed name is durable only once its folder is. */

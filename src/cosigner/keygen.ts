@@ -33,6 +33,7 @@ import type { Request } from '../protocol/messages.ts';
 import type { NoiseKeyPair } from '../protocol/noise.ts';
 import type { Cosigner } from './cosigner.ts';
 import { beginEnrolment, claimToken, type Enrolment } from './enrolment.ts';
+import type { Peer } from './sign.ts';
 import type { Bytes } from './store.ts';
 
 const FIRST_EPOCH = 0;
@@ -58,11 +59,14 @@ export class Keygen {
   readonly #cosigner: Cosigner;
   /** The connection's authenticated Noise static. */
   readonly #deviceKey: Bytes;
+  /** Ours, which the device pins: by its link. */
+  readonly #noiseKey: Bytes;
   #running: Running | undefined;
 
-  constructor(cosigner: Cosigner, deviceKey: Bytes) {
+  constructor(cosigner: Cosigner, { deviceKey, channelKey }: Pick<Peer, 'deviceKey' | 'channelKey'>) {
     this.#cosigner = cosigner;
     this.#deviceKey = deviceKey;
+    this.#noiseKey = channelKey.noise.publicKey;
   }
 
   /** Starts anew, whatever ran before. Answers our hello. */
@@ -79,7 +83,7 @@ export class Keygen {
           network,
           host: identity.host,
           encryption: await oneTimeKeys(random),
-          noiseKey: identity.noise.publicKey,
+          noiseKey: this.#noiseKey,
           policy: new Uint8Array(0),
         },
         random,

@@ -176,7 +176,7 @@ export class Listener {
       return;
     }
     const connection = new Connection(ws, {
-      noise: identity.noise,
+      channelKeys: identity.channelKeys,
       open: (peer) => new Session(this.#cosigner, peer),
       address,
       onEstablished: () => this.#halfOpen.delete(connection),

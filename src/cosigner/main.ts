@@ -8,6 +8,7 @@ import { Announcements } from './announcements.ts';
 import { type BackupContents, type BackupParts, backup, restore, verifyBackup } from './backup.ts';
 import { openChain } from './chain.ts';
 import { watchHeight } from './chainWatch.ts';
+import { channelKeyFile, retireChannelKeys, rotateChannelKey } from './channelKeys.ts';
 import { steadyClock, systemClock } from './clock.ts';
 import {
   type BackupConfig,
@@ -20,7 +21,7 @@ import {
 import type { Cosigner } from './cosigner.ts';
 import { checkDeployment, reportLines } from './doctor.ts';
 import { destroyDoomed } from './epochKeys.ts';
-import { type Identity, identityName, openIdentity } from './identity.ts';
+import { announcedKey, bindStore, type Identity, openIdentity } from './identity.ts';
 import { openKeyFolder } from './keywrap.ts';
 import { Limiter, USUAL_LIMITS } from './limits.ts';
 import { Listener } from './listener.ts';
@@ -45,7 +46,7 @@ async function openFolder(config: Config): Promise<{ identity: Identity; store: 
   try {
     const fresh = !(await store.bound());
     const identity = await openIdentity(config.dataFolder, fresh, await load(), systemRandom);
-    await store.bind(identityName(identity), systemRandom(16));
+    await bindStore(store, identity, systemRandom);
     return { identity, store };
   } catch (e) {
     await store.close();
@@ -53,19 +54,32 @@ async function openFolder(config: Config): Promise<{ identity: Identity; store: 
   }
 }
 
+async function sayLink(
+  config: Config,
+  port: number,
+  identity: Identity,
+  store: Store,
+  token: string,
+): Promise<void> {
+  const { hostKey } = identity;
+  const { noise } = announcedKey(identity, (await store.greeting()).channelKey);
+  const address = config.public ?? { host: config.host, port };
+  say(pairingUri(address, { hostKey, noiseKey: noise.publicKey }, token, config.network));
+}
+
 async function sayPairing(config: Config, port: number, identity: Identity, store: Store): Promise<void> {
   const { token, expiresAt } = await issueToken(store, systemRandom, systemClock, config.tokenLifetimeMs);
-  const address = config.public ?? { host: config.host, port };
-  say(pairingUri(address, identity, token, config.network));
+  await sayLink(config, port, identity, store, token);
   say(`expires ${new Date(expiresAt).toISOString()}`);
 }
 
 async function init(config: Config): Promise<void> {
   const { identity, store } = await openFolder(config);
   await openKeyFolder(config.keyFolder, systemRandom);
+  const { noise } = announcedKey(identity, (await store.greeting()).channelKey);
   await store.close();
   say(`data ${config.dataFolder}`);
-  say(`channel key ${bytesToHex(identity.noise.publicKey)}`);
+  say(`channel key ${bytesToHex(noise.publicKey)}`);
   say(`signing key ${bytesToHex(identity.hostKey)}`);
 }
 
@@ -73,6 +87,36 @@ async function token(config: Config): Promise<void> {
   const { identity, store } = await openFolder(config);
   try {
     await sayPairing(config, config.port, identity, store);
+  } finally {
+    await store.close();
+  }
+}
+
+/** One step of a rotation: channelKeys.ts. */
+async function channelKey(command: 'rotate' | 'announce' | 'retire', config: Config): Promise<void> {
+  const { identity, store } = await openFolder(config);
+  try {
+    const { channelKey: announced } = await store.greeting();
+    const number = announced?.number ?? 0;
+    if (command === 'rotate') {
+      const next = await rotateChannelKey(config.dataFolder, number, systemRandom);
+      const file = channelKeyFile(next);
+      say(
+        `${file} is made, and nobody was told of it. Copy it into the data folder of every instance, restart`,
+      );
+      say('each one, and then: announce');
+    } else if (command === 'announce') {
+      const { number, noise } = identity.channelKeys.at(-1)!;
+      await store.announce({ number, noiseKey: noise.publicKey });
+      const told = announcedKey(identity, (await store.greeting()).channelKey);
+      say(`channel key ${bytesToHex(told.noise.publicKey)}`);
+      say('Devices hear of it as they connect, within 10 minutes if they are connected; links name it.');
+    } else {
+      announcedKey(identity, announced);
+      for (const old of await retireChannelKeys(config.dataFolder, number))
+        say(`${channelKeyFile(old)} is gone`);
+      say('Do the same for every instance, and restart each: what runs goes on answering to what it knows.');
+    }
   } finally {
     await store.close();
   }
@@ -120,6 +164,7 @@ async function serve(config: Config, settings: ServeConfig): Promise<void> {
   const clock = steadyClock(systemClock);
   const log = createLog(config.logLevel, systemClock, (line) => process.stderr.write(line));
   const { identity, store } = await openFolder(config);
+  announcedKey(identity, (await store.greeting()).channelKey);
   const cosigner: Cosigner = {
     network: config.network,
     identity,
@@ -183,15 +228,12 @@ async function serve(config: Config, settings: ServeConfig): Promise<void> {
     await sayPairing(config, listener.port, identity, store);
   }
   if (settings.limits.openEnrolments !== null) {
-    say(
-      pairingUri(
-        config.public ?? { host: config.host, port: listener.port },
-        identity,
-        OPEN_TOKEN,
-        config.network,
-      ),
-    );
+    await sayLink(config, listener.port, identity, store, OPEN_TOKEN);
   }
+}
+
+function isAboutChannelKey(command: Command): command is 'rotate' | 'announce' | 'retire' {
+  return command === 'rotate' || command === 'announce' || command === 'retire';
 }
 
 async function main(): Promise<void> {
@@ -201,6 +243,7 @@ async function main(): Promise<void> {
   else if (config.command === 'init') await init(config);
   else if (config.command === 'token') await token(config);
   else if (config.command === 'doctor') await doctor(config);
+  else if (isAboutChannelKey(config.command)) await channelKey(config.command, config);
   else if (config.command !== 'serve') await aboutBackup(config.command, config, config.backup());
   else await serve(config, config.serve());
 }

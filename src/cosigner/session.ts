@@ -20,7 +20,7 @@ import { receiptsFrom } from './receipts.ts';
 import { Refresh, refreshDone, refreshStatus, testSign } from './refresh.ts';
 import { Repair } from './repair.ts';
 import { type Peer, sign } from './sign.ts';
-import type { Bytes } from './store.ts';
+import type { AnnouncedKey, Bytes } from './store.ts';
 import { approveTakeover, handOver, recordsOf, Takeover } from './takeover.ts';
 import { WalletChain } from './walletChain.ts';
 
@@ -91,10 +91,10 @@ export class Session {
     this.#cosigner = cosigner;
     this.#peer = peer;
     this.#address = peer.address;
-    this.#keygen = new Keygen(cosigner, peer.deviceKey);
+    this.#keygen = new Keygen(cosigner, peer);
     this.#refresh = new Refresh(cosigner);
     this.#repair = new Repair(cosigner, peer.deviceKey, this.#refresh);
-    this.#takeover = new Takeover(cosigner, peer.deviceKey);
+    this.#takeover = new Takeover(cosigner, peer);
     this.#chain = new WalletChain(cosigner);
   }
 
@@ -236,8 +236,15 @@ export class Session {
     this.#greeted = true;
     this.#wallet = await store.walletOfDevice(this.#peer.deviceKey);
     if (this.#wallet !== null) this.#cosigner.limiter.known.add(this.#address);
-    const ledger = await store.ledger();
-    const common = { kind: 'hello', version: PROTOCOL_VERSION, ledger, time: clock.now() } as const;
+    const { ledger, channelKey: announced } = await store.greeting();
+    const channelKey = this.#statement(announced);
+    const common = {
+      kind: 'hello',
+      version: PROTOCOL_VERSION,
+      ledger,
+      time: clock.now(),
+      channelKey,
+    } as const;
     if (this.#wallet === null)
       return { ...common, enrolled: false, epoch: 0, head: new Uint8Array(32), policyVersion: 0 };
     return store.viewWallet(this.#wallet, async (view) => {
@@ -246,6 +253,12 @@ export class Session {
       const { number, head } = wallet.epoch;
       return { ...common, enrolled: true, epoch: number, head, policyVersion: version };
     });
+  }
+
+  /** Of the key that devices are to pin, and never of one before that which this device has already. */
+  #statement(announced: AnnouncedKey | null): Bytes | null {
+    const newest = Math.max(announced?.number ?? 0, this.#peer.channelKey.number);
+    return this.#cosigner.identity.channelKeys.findLast(({ number }) => number <= newest)!.statement;
   }
 
   /** Anybody can make a device key: until one has a wallet, its address answers for it. */

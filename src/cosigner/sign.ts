@@ -11,6 +11,7 @@ import { ensure, HoarfrostError } from '../protocol/errors.ts';
 import { type Answer, answer, messageBody, type Request, signBody } from '../protocol/messages.ts';
 import { authorise, authoriseMessage } from './authorise.ts';
 import type { Cosigner } from './cosigner.ts';
+import type { OwnChannelKey } from './identity.ts';
 import type { Bytes } from './store.ts';
 import { deviceShareKey } from './wallet.ts';
 
@@ -19,6 +20,8 @@ export interface Peer {
   /** Its authenticated Noise static. */
   readonly deviceKey: Bytes;
   readonly handshakeHash: Bytes;
+  /** Ours: the one that it was reached by. */
+  readonly channelKey: OwnChannelKey;
 }
 
 /**
@@ -28,7 +31,7 @@ export interface Peer {
 export async function sign(
   cosigner: Cosigner,
   id: Bytes,
-  { deviceKey, handshakeHash }: Peer,
+  { deviceKey, handshakeHash }: Pick<Peer, 'deviceKey' | 'handshakeHash'>,
   { kind, body, proof }: Extract<Request, { kind: 'sign' | 'signMessage' }>,
 ): Promise<Answer> {
   const { store, wallets, signer, random } = cosigner;

@@ -106,6 +106,13 @@ export interface StoredRecord {
   readonly body: Bytes;
 }
 
+/** A Noise static of the cosigner that devices are told to pin. */
+export interface AnnouncedKey {
+  readonly number: number;
+  /** Its public half, 32 bytes. */
+  readonly noiseKey: Bytes;
+}
+
 /** One consistent look at one wallet. Outpoints are `txid:vout` in display hex; amounts are sats. */
 export interface WalletView {
   readonly wallet: WalletRecord;
@@ -186,11 +193,14 @@ export interface Store {
   /** Whether it is anybody's yet. */
   bound(): Promise<boolean>;
   /**
-   * Says whose store this is, once: instances beside each other are one cosigner. `ledger` is 16 random bytes, taken the
-   * first time. `BadConfiguration` if it is another cosigner's.
+   * Says whose store this is, once: instances beside each other are one cosigner. `ledger`, 16 random bytes, and the channel
+   * key are taken the first time. `BadConfiguration` if it is another cosigner's.
    */
-  bind(identity: Bytes, ledger: Bytes): Promise<void>;
-  ledger(): Promise<Bytes>;
+  bind(identity: Bytes, ledger: Bytes, channelKey: AnnouncedKey): Promise<void>;
+  /** What every greeting says: the name of the ledger, and which channel key devices are to pin. */
+  greeting(): Promise<{ readonly ledger: Bytes; readonly channelKey: AnnouncedKey | null }>;
+  /** From now on in greetings, unless a later one is already. */
+  announce(channelKey: AnnouncedKey): Promise<void>;
   /**
    * What was committed lately may be gone: takes up the new `ledger`, counts all windows as full from `at` back, and voids
    * tokens and waiting payments, for those that were used or cancelled may look fresh again.

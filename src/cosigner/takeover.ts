@@ -42,6 +42,7 @@ import type { Cosigner } from './cosigner.ts';
 import { beginEnrolment, claimToken, type Enrolment } from './enrolment.ts';
 import { destroyDoomed, doomKey } from './epochKeys.ts';
 import { keyName } from './keywrap.ts';
+import type { Peer } from './sign.ts';
 import { type Bytes, numberKey, type WalletTx } from './store.ts';
 import { recordKey } from './wallet.ts';
 
@@ -76,11 +77,14 @@ export class Takeover {
   readonly #cosigner: Cosigner;
   /** The connection's authenticated Noise static. */
   readonly #deviceKey: Bytes;
+  /** Ours, which the device pins: by its link. */
+  readonly #noiseKey: Bytes;
   #running: Running | undefined;
 
-  constructor(cosigner: Cosigner, deviceKey: Bytes) {
+  constructor(cosigner: Cosigner, { deviceKey, channelKey }: Pick<Peer, 'deviceKey' | 'channelKey'>) {
     this.#cosigner = cosigner;
     this.#deviceKey = deviceKey;
+    this.#noiseKey = channelKey.noise.publicKey;
   }
 
   /** Whether a longer message than a stranger's may come: all the wallet's records. */
@@ -94,9 +98,9 @@ export class Takeover {
     const { signer, identity, random } = this.#cosigner;
     const enrolment = await beginEnrolment(this.#cosigner, token);
     try {
-      const { host, noise } = identity;
+      const { host } = identity;
       const encryption = await generateNoiseKeyPair();
-      const self = { id: SELF, host, encryption, noiseKey: noise.publicKey, ceremony } as const;
+      const self = { id: SELF, host, encryption, noiseKey: this.#noiseKey, ceremony } as const;
       const [state, hello] = openRepair(signer, self, random);
       this.drop();
       const timer = setTimeout(() => this.drop(), REPAIR_DEADLINE_MS);

@@ -7,7 +7,6 @@ import type { Random } from '../crypto/random.ts';
 import { HoarfrostError } from '../protocol/errors.ts';
 import type { Network } from '../protocol/networks.ts';
 import type { Clock } from './clock.ts';
-import type { Identity } from './identity.ts';
 import type { Bytes, Store } from './store.ts';
 
 /** Keygens that may run on one token at a time: a device that lost its connection starts anew beside its own ghost. */
@@ -37,13 +36,13 @@ export async function issueToken(
 /** What the owner types, pastes or scans into the device: where, whom to expect, and the right to enrol once. */
 export function pairingUri(
   address: { host: string; port: number },
-  identity: Pick<Identity, 'hostKey' | 'noise'>,
+  cosigner: { hostKey: Bytes; noiseKey: Bytes },
   token: string,
   network: Network,
 ): string {
   const query = new URLSearchParams({
-    k: bytesToHex(identity.noise.publicKey),
-    h: bytesToHex(identity.hostKey),
+    k: bytesToHex(cosigner.noiseKey),
+    h: bytesToHex(cosigner.hostKey),
     t: token,
     n: network,
   });

@@ -19,6 +19,8 @@ export interface ChannelArguments {
   readonly local: NoiseKeyPair;
   readonly env: Environment;
   onNotice(notice: Notice): void;
+  /** After every handshake, before anything is asked: what it throws ends the connection. */
+  greet(hello: AnswerOf<'hello'>): Promise<void>;
   /** After every handshake: what was missed meanwhile must be looked up again. */
   onConnected(hello: AnswerOf<'hello'>): void;
 }
@@ -73,9 +75,12 @@ export class Channel {
 
   async #connect(): Promise<Connection> {
     const { connection, hello } = await Connection.open(this.#args);
-    if (!this.#open) {
+    try {
+      await this.#args.greet(hello);
+      if (!this.#open) throw new HoarfrostError('Locked');
+    } catch (e) {
       connection.close();
-      throw new HoarfrostError('Locked');
+      throw e;
     }
     this.#live.add(connection);
     void connection.closed.then(() => this.#live.delete(connection));

@@ -287,7 +287,9 @@ export class Device {
       const { env, signer, db } = this.#parts;
       await followMove({ db, wallet });
       const channel = new Channel({
-        cosigner: wallet.cosigner,
+        get cosigner() {
+          return wallet.cosigner;
+        },
         network: wallet.key.network,
         local: await vault.channel(),
         env,
@@ -298,6 +300,7 @@ export class Device {
             void this.#open?.policies.look().catch(() => {});
           }
         },
+        greet: ({ channelKey }) => wallet.heed(channelKey),
         onConnected: (hello) => {
           this.#enrolled = hello.enrolled;
           refresher.greeted(hello);
@@ -426,6 +429,7 @@ const AWAY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ChannelClosed',
   'DeadlineExceeded',
   'WrongCosignerKey',
+  'ChannelKeyRefused',
 ]);
 
 function shares(

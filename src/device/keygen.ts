@@ -293,9 +293,8 @@ function nullIfUnknown(e: unknown): null {
 async function keepWallet({ db, signer }: Parts, pending: PendingKey, certificate: Bytes): Promise<void> {
   frost.verifyCertificate(signer, certificate);
   ensure(frost.certifies(certificate, pending.transcript), 'TranscriptMismatch');
-  const { host, port } = pending.cosigner;
   await db.write([
-    { store: 'wallet', key: 'wallet', value: newWallet(certificate, host, port) },
+    { store: 'wallet', key: 'wallet', value: newWallet(certificate, pending.cosigner, null) },
     { store: 'pending', key: 'pending', value: null },
   ]);
 }

@@ -9,6 +9,7 @@
 import { equalVar } from '../crypto/hash.ts';
 import { type Secret, withSecrets } from '../crypto/secret.ts';
 import type { SignerModule } from '../crypto/signer.ts';
+import { readChannelKey } from '../frost/channelKey.ts';
 import { type Epoch, firstEpoch } from '../frost/epoch.ts';
 import { type KeyRecord, verifyCertificate } from '../frost/keygen.ts';
 import { followRecords } from '../frost/records.ts';
@@ -38,6 +39,8 @@ interface Parts {
 interface Told {
   readonly certificate: Bytes;
   readonly records: readonly Bytes[];
+  /** What it says of its channel key. */
+  readonly channelKey: Bytes | null;
 }
 
 interface Known {
@@ -91,9 +94,10 @@ export class DeviceRepair {
     try {
       const opened = await Connection.open({ cosigner, network, local: channel, env });
       connection = opened.connection;
-      if (opened.hello.enrolled) {
+      const { enrolled, channelKey } = opened.hello;
+      if (enrolled) {
         const { certificate, records } = await connection.request({ kind: 'records' }, 'records');
-        await adopt(parts, newcomer, { certificate, records }, onDurable);
+        await adopt(parts, newcomer, { certificate, records, channelKey }, onDurable);
         connection.close();
         host.wipe();
         return null;
@@ -104,7 +108,7 @@ export class DeviceRepair {
       const [state, hello] = openRepair(signer, self, env.random);
       const asked = { kind: 'repairOpen', ceremony, hello } as const;
       const { certificate, records, open } = await connection.request(asked, 'repairOpened');
-      const told = { certificate, records };
+      const told = { certificate, records, channelKey };
       const known = readWallet(signer, record, told);
       await ensureOwn(parts.db, known.key);
       const stage: Stage = { at: 'offer', state, open };
@@ -169,8 +173,8 @@ export class DeviceRepair {
     return this.#step('held', async ({ sum, certify }) => {
       const asked = { kind: 'repairApprove', sum, certify, approval } as const;
       const { record } = await this.#connection.request(asked, 'repaired');
-      const { certificate, records } = this.#told;
-      await adopt(this.#parts, this.#newcomer, { certificate, records: [...records, record] }, onDurable);
+      const told = { ...this.#told, records: [...this.#told.records, record] };
+      await adopt(this.#parts, this.#newcomer, told, onDurable);
       this.stop();
     });
   }
@@ -205,17 +209,21 @@ export class DeviceRepair {
 }
 
 /**
- * The wallet that the words asked for, whose cosigner is the one in the link: a cosigner has many wallets, and may lie about
- * which is meant. Throws `WrongCosignerKey`, `WrongNetwork`, `BadWords` for the wallet of other words.
+ * The wallet that the words asked for, whose cosigner is the one in the link, by the keys that its records name or by its own
+ * statement: a cosigner has many wallets, and may lie about which is meant. Throws `WrongCosignerKey`, `ChannelKeyRefused`, `WrongNetwork`, `BadWords` for the wallet of other words.
  */
-function readWallet(signer: SignerModule, record: NewcomerRecord, { certificate, records }: Told): Known {
+function readWallet(
+  signer: SignerModule,
+  record: NewcomerRecord,
+  { certificate, records, channelKey }: Told,
+): Known {
   const key = verifyCertificate(signer, certificate);
   const epoch = followRecords(signer, key, records).at(-1) ?? firstEpoch(signer, key);
   const { noiseKey, hostKey } = record.cosigner;
   ensure(key.network === record.network, 'WrongNetwork');
-  ensure(equalVar(epoch.hostKeys[1], hostKey) && equalVar(epoch.noiseKeys[1], noiseKey), 'WrongCosignerKey', {
-    detail: 'certificate',
-  });
+  const said = channelKey === null ? null : readChannelKey(signer, hostKey, channelKey).noiseKey;
+  const known = equalVar(noiseKey, epoch.noiseKeys[1]) || (said !== null && equalVar(noiseKey, said));
+  ensure(known && equalVar(epoch.hostKeys[1], hostKey), 'WrongCosignerKey', { detail: 'certificate' });
   ensure(record.request !== null, 'CeremonyWaits');
   const words = decode(wordsAct, record.request).hostKey;
   ensure(equalVar(epoch.hostKeys[2], words), 'BadWords', { detail: 'another wallet' });
@@ -253,7 +261,6 @@ async function adopt(
     const share = await vault.openShare(held.share);
     const fits = withSecrets([share], () => equalVar(signer.publicKey(share), epoch.verifyingShares[0]));
     ensure(fits, 'TranscriptMismatch', { detail: 'share' });
-    const { host, port } = record.cosigner;
     const at = env.now();
     const rows = told.records.map(
       (record, i): Change => ({ store: 'records', key: i + 1, value: { record, at } }),
@@ -262,7 +269,11 @@ async function adopt(
       ...(await remains(db)),
       ...vaultChanges(held),
       ...rows,
-      { store: 'wallet', key: 'wallet', value: newWallet(told.certificate, host, port) },
+      {
+        store: 'wallet',
+        key: 'wallet',
+        value: newWallet(told.certificate, record.cosigner, told.channelKey),
+      },
       { store: 'newcomer', key: 'newcomer', value: null },
     ]);
     await onDurable(dataKey);

@@ -8,9 +8,10 @@ import type { Coin } from '../bitcoin/psbt.ts';
 import type { AccountScan, ChainSource, HistoryEntry } from '../chain/source.ts';
 import { equalVar } from '../crypto/hash.ts';
 import type { SignerModule } from '../crypto/signer.ts';
+import { type ChannelKey, nextChannelKey, readChannelKey } from '../frost/channelKey.ts';
 import { type KeyRecord, verifyCertificate } from '../frost/keygen.ts';
 import { decodePolicy } from '../policy/document.ts';
-import { type ErrorCode, ensure, isHoarfrostError } from '../protocol/errors.ts';
+import { type ErrorCode, ensure, HoarfrostError, isHoarfrostError } from '../protocol/errors.ts';
 import { HISTORY_MAX } from '../protocol/limits.ts';
 import type { Change, Database } from './database.ts';
 import type { Environment } from './environment.ts';
@@ -31,6 +32,8 @@ export interface WalletRecord {
   readonly receipts: ReceiptHead;
   /** Set for good once the chain of receipts broke. */
   readonly receiptsBroken: boolean;
+  /** The last statement of the cosigner's channel key that was taken up; none while the key of the last record stands. */
+  readonly channelKey?: Bytes | null;
 }
 
 /** The last whole look at the chain, without the history, which has rows of its own. */
@@ -46,8 +49,13 @@ export type HistoryRecord = HistoryEntry;
 /** Nobody else can undo it: it is in a block, or we made it. */
 const isSettled = ({ height, branch }: Coin) => height > 0 || branch === 1;
 
-export function newWallet(certificate: Bytes, host: string, port: number): WalletRecord {
-  return { certificate, host, port, look: null, receipts: NO_RECEIPTS, receiptsBroken: false };
+/** `channelKey`: a statement that was verified, or null for the key that the last record names. */
+export function newWallet(
+  certificate: Bytes,
+  { host, port }: Pick<Cosigner, 'host' | 'port'>,
+  channelKey: Bytes | null,
+): WalletRecord {
+  return { certificate, host, port, look: null, receipts: NO_RECEIPTS, receiptsBroken: false, channelKey };
 }
 
 export class Wallet {
@@ -58,20 +66,25 @@ export class Wallet {
   syncError: ErrorCode | null = null;
   readonly #db: Database;
   readonly #env: Environment;
+  readonly #signer: SignerModule;
   #record: WalletRecord;
+  /** By its statement, which is on disk. */
+  #channelKey: ChannelKey | null;
   #history: HistoryRecord[] = [];
   #looking: Promise<void> | undefined;
   #lookingAgain: Promise<void> | undefined;
 
   private constructor(
-    { db, env }: { db: Database; env: Environment },
+    { db, env, signer }: { db: Database; env: Environment; signer: SignerModule },
     record: WalletRecord,
     key: KeyRecord,
     epochs: Epochs,
   ) {
     this.#db = db;
     this.#env = env;
+    this.#signer = signer;
     this.#record = record;
+    this.#channelKey = keptChannelKey(signer, record, epochs);
     this.key = key;
     this.epochs = epochs;
     this.account = { network: key.network, groupKey: key.groupKey, chainCode: key.chainCode, account: 0 };
@@ -94,11 +107,31 @@ export class Wallet {
     return wallet;
   }
 
-  /** Who holds share 2 by the last record. */
+  /** Who holds share 2 by the last record, and the key of its channel. */
   get cosigner(): Cosigner {
-    const { hostKeys, noiseKeys } = this.epochs.current;
-    const [hostKey, noiseKey] = [Uint8Array.from(hostKeys[1]), Uint8Array.from(noiseKeys[1])];
+    const { cosigner: hostKey, noiseKey } = this.#pinned;
     return { host: this.#record.host, port: this.#record.port, noiseKey, hostKey };
+  }
+
+  /** What a cosigner that is not the wallet's any more has said counts for nothing. */
+  get #pinned(): ChannelKey {
+    const { hostKeys, noiseKeys } = this.epochs.current;
+    const [cosigner, noiseKey] = [Uint8Array.from(hostKeys[1]), Uint8Array.from(noiseKeys[1])];
+    const kept = this.#channelKey;
+    return kept !== null && equalVar(kept.cosigner, cosigner) ? kept : { cosigner, number: 0, noiseKey };
+  }
+
+  /**
+   * What the cosigner's greeting says of its channel key: a newer one is pinned from the next handshake on, durable before.
+   * Throws `ChannelKeyRefused`, and then nothing has changed.
+   */
+  async heed(statement: Bytes | null): Promise<void> {
+    if (statement === null) return;
+    const pinned = this.#pinned;
+    const next = nextChannelKey(this.#signer, pinned, statement);
+    if (next === pinned) return;
+    await this.#save({ channelKey: statement });
+    this.#channelKey = next;
   }
 
   /** The cosigner's Noise static, hex. */
@@ -207,10 +240,11 @@ export class Wallet {
     }
   }
 
-  /** Where the cosigner answers that the last record names. Its receipts are a chain of their own. */
+  /** Where the cosigner answers that the last record names. Its receipts are a chain of their own, its channel key is the record's. */
   async moveTo({ host, port }: Pick<Cosigner, 'host' | 'port'>): Promise<void> {
     if (host === this.#record.host && port === this.#record.port) return;
-    await this.#save({ host, port, receipts: NO_RECEIPTS, receiptsBroken: false });
+    this.#channelKey = null;
+    await this.#save({ host, port, receipts: NO_RECEIPTS, receiptsBroken: false, channelKey: null });
   }
 
   keepReceipts(receipts: ReceiptHead): Promise<void> {
@@ -230,6 +264,21 @@ export class Wallet {
   async #readHistory(): Promise<void> {
     const rank = ({ height }: HistoryRecord) => (height === 0 ? Number.MAX_SAFE_INTEGER : height);
     this.#history = (await this.#db.all('transactions')).sort((a, b) => rank(b) - rank(a) || b.time - a.time);
+  }
+}
+
+/** Null too for a statement of a cosigner that the wallet has left. Throws `VaultDamaged` for one that its own never signed. */
+function keptChannelKey(
+  signer: SignerModule,
+  { channelKey = null }: WalletRecord,
+  { current }: Epochs,
+): ChannelKey | null {
+  if (channelKey === null) return null;
+  try {
+    return readChannelKey(signer, current.hostKeys[1], channelKey);
+  } catch (cause) {
+    if (isHoarfrostError(cause) && cause.detail === 'another cosigner') return null;
+    throw new HoarfrostError('VaultDamaged', { detail: 'channel key', cause });
   }
 }
 

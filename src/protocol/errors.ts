@@ -33,6 +33,7 @@ export type ErrorCode =
   | 'RecordsCorrupt' // no copy of the records leads to recovery's share
   // channel and enrolment
   | 'WrongCosignerKey'
+  | 'ChannelKeyRefused' // no statement of the cosigner's signing key, or no newer one
   | 'ChannelClosed'
   | 'CosignerUnreachable'
   | 'DeadlineExceeded'

@@ -40,6 +40,8 @@ import { NETWORKS } from './networks.ts';
 const hash = bytes(32);
 /** Of an error, in bytes. */
 const DETAIL_MAX = 256;
+/** A signed `channelKeyBody`. */
+const STATEMENT_MAX = 256;
 const partyMessage = blob(20_000);
 const commitmentPair = bytes(66);
 const certificateBytes = blob(40_000);
@@ -213,6 +215,8 @@ export const answer = union({
     ledger: bytes(16),
     policyVersion: u32,
     time: time,
+    /** What the signing key says of the channel key that devices are to pin: null while that is the first. */
+    channelKey: option(blob(STATEMENT_MAX)),
   }),
   party: struct({ message: partyMessage }),
   certificate: struct({ certificate: certificateBytes }),

@@ -119,8 +119,13 @@ const WORDS: Record<ErrorCode, ErrorWords> = {
 
   WrongCosignerKey: {
     happened: 'Someone else answers in place of your cosigner.',
-    safe: 'Nothing was said to them. This browser accepts only the fingerprint it knows.',
-    next: 'Compare the fingerprint with your cosigner’s own screen. If it differs, paste the link again.',
+    safe: `${MONEY_SAFE} Nothing was said to them. This browser accepts only the fingerprint it knows.`,
+    next: 'Compare the fingerprint with your cosigner’s own screen, and paste the link again. A wallet that is here already may have missed a change of it: ask whoever runs the cosigner to answer to the old one for a while, or go on with your words.',
+  },
+  ChannelKeyRefused: {
+    happened: 'Your cosigner named another fingerprint, without a proof that holds now.',
+    safe: `${MONEY_SAFE} Nothing else was said. This browser keeps the fingerprint it knows.`,
+    next: 'Ask whoever runs the cosigner. If it was broken into, leave for another one with your words.',
   },
   ChannelClosed: {
     happened: 'The connection ended in the middle.',

@@ -298,15 +298,26 @@ await onEachStore(({ first, another, name: nameOf }) => {
     expect(await store.enrolledSince(NOW + 1)).toBe(0);
   });
 
-  test('a store is bound once, to one cosigner, and keeps the name of its ledger', async () => {
+  test('a store is bound once, to one cosigner, and keeps the name of its ledger and the channel key', async () => {
     const empty = await another(`${name}_empty`);
+    const key = (number: number, byte: number) => ({ number, noiseKey: bytes(byte) });
     expect(await empty.bound()).toBe(false);
-    expect(await empty.ledger()).toEqual(bytes(0, 16));
-    await empty.bind(bytes(1), bytes(2, 16));
-    await empty.bind(bytes(1), bytes(3, 16));
+    expect(await empty.greeting()).toEqual({ ledger: bytes(0, 16), channelKey: null });
+    await empty.bind(bytes(1), bytes(2, 16), key(2, 8));
+    await empty.bind(bytes(1), bytes(3, 16), key(3, 9));
     expect(await empty.bound()).toBe(true);
-    expect(await empty.ledger()).toEqual(bytes(2, 16));
-    await expect(empty.bind(bytes(4), bytes(5, 16))).rejects.toEqual(code('BadConfiguration'));
+    expect(await empty.greeting()).toEqual({ ledger: bytes(2, 16), channelKey: key(2, 8) });
+    await expect(empty.bind(bytes(4), bytes(5, 16), key(2, 8))).rejects.toEqual(code('BadConfiguration'));
+  });
+
+  test('of two channel keys the later one is announced, whoever of two instances says it last', async () => {
+    const other = await another();
+    const key = (number: number) => ({ number, noiseKey: bytes(number) });
+    await store.announce(key(2));
+    await other.announce(key(1));
+    await other.announce({ number: 2, noiseKey: bytes(99) });
+    expect((await store.greeting()).channelKey).toEqual(key(2));
+    expect((await other.greeting()).channelKey).toEqual(key(2));
   });
 
   test('a loss names another ledger and voids tokens and waiting payments; wallets made later lost nothing', async () => {

@@ -26,6 +26,7 @@ const PRINTS = [
   '484e3f12b8de1f9e',
   '1d2fe6b2382edc1c',
   '781f2937298db25a',
+  '63729512bc0008bc',
 ];
 /** The schema as it was at a version, with one wallet in it. */
 const atVersion = (version: number, words: Parameters<typeof spell>[1], blob: (n: number) => string) =>

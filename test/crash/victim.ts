@@ -10,9 +10,9 @@ import { systemClock } from '../../src/cosigner/clock.ts';
 import type { Cosigner } from '../../src/cosigner/cosigner.ts';
 import { destroyDoomed } from '../../src/cosigner/epochKeys.ts';
 import type { Store, WalletTx } from '../../src/cosigner/store.ts';
-import { pairingUri } from '../../src/cosigner/tokens.ts';
 import { load } from '../../src/crypto/load.ts';
 import { type Running, startCosigner, testTls } from '../support/cosigner.ts';
+import { linkOf } from '../support/onboard.ts';
 
 export type Order =
   | { order: 'start'; folder: string; port: number; later: number }
@@ -120,12 +120,8 @@ async function obey(order: Order): Promise<Report> {
     case 'start':
       await start(order);
       return { report: 'started', port: running.listener.port };
-    case 'link': {
-      const { cosigner, listener } = running;
-      const address = { host: '127.0.0.1', port: listener.port };
-      const uri = pairingUri(address, cosigner.identity, await running.token(), cosigner.network);
-      return { report: 'link', uri };
-    }
+    case 'link':
+      return { report: 'link', uri: await linkOf(running) };
     case 'arm':
       left = order.boundary;
       return { report: 'armed' };

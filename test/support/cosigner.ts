@@ -10,7 +10,7 @@ import { Announcements } from '../../src/cosigner/announcements.ts';
 import { type Clock, systemClock } from '../../src/cosigner/clock.ts';
 import type { Timing } from '../../src/cosigner/connection.ts';
 import type { Cosigner } from '../../src/cosigner/cosigner.ts';
-import { identityName, openIdentity } from '../../src/cosigner/identity.ts';
+import { bindStore, openIdentity } from '../../src/cosigner/identity.ts';
 import { openKeyFolder } from '../../src/cosigner/keywrap.ts';
 import { Limiter, type Limits, USUAL_LIMITS } from '../../src/cosigner/limits.ts';
 import { Listener } from '../../src/cosigner/listener.ts';
@@ -140,7 +140,7 @@ export async function startCosigner(options: StartOptions): Promise<Running> {
     contacts: openContacts(options.contacts ?? NO_CONTACTS, () => `https://127.0.0.1:${listener.port}`),
     announcements: new Announcements(),
   };
-  await parts.store.bind(identityName(parts.identity), random(16));
+  await bindStore(parts.store, parts.identity, random);
   const cosigner = options.around?.(parts) ?? parts;
   const listener = await Listener.open(cosigner, {
     cert: readFileSync(tls.certFile),
@@ -166,7 +166,7 @@ export async function startCosigner(options: StartOptions): Promise<Running> {
 }
 export const addressOf = ({ listener, cosigner }: Running): Address => ({
   port: listener.port,
-  noiseKey: cosigner.identity.noise.publicKey,
+  noiseKey: cosigner.identity.channelKeys.at(-1)!.noise.publicKey,
 });
 
 /** A running cosigner's new wallet, with a connection of its own. */

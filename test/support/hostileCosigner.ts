@@ -27,6 +27,7 @@ export const helloAnswer: AnswerOf<'hello'> = {
   ledger: new Uint8Array(16),
   policyVersion: 1,
   time: 0,
+  channelKey: null,
 };
 
 export class HostileSocket implements Socket {

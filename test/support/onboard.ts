@@ -1,4 +1,5 @@
 /** A user who onboards: the words typed back in the page, the device behind its port, a real cosigner. */
+import { announcedKey } from '../../src/cosigner/identity.ts';
 import { pairingUri } from '../../src/cosigner/tokens.ts';
 import { load } from '../../src/crypto/load.ts';
 import { RecoveryKeygen } from '../../src/recovery/onboarding.ts';
@@ -11,10 +12,16 @@ export const PASSWORD = 'winter morning train';
 export const DAILY_LIMIT = 1_000_000n;
 
 /** A fresh link, as the cosigner's command prints it. */
-export async function linkOf(running: Running, token?: string): Promise<string> {
-  const { cosigner, listener } = running;
-  const address = { host: '127.0.0.1', port: listener.port };
-  return pairingUri(address, cosigner.identity, token ?? (await running.token()), cosigner.network);
+export async function linkOf(
+  running: Running,
+  token?: string,
+  port = running.listener.port,
+): Promise<string> {
+  const { identity, network, store } = running.cosigner;
+  const { noise } = announcedKey(identity, (await store.greeting()).channelKey);
+  const keys = { hostKey: identity.hostKey, noiseKey: noise.publicKey };
+  const address = { host: '127.0.0.1', port };
+  return pairingUri(address, keys, token ?? (await running.token()), network);
 }
 
 /** The onboarding page from the typed words to the certificate. */

@@ -69,7 +69,7 @@ function freshStores(open: Open): Stores {
     name = `test${++databases}`;
     stores = [];
     const store = await another();
-    await store.bind(bytes(66), LEDGER);
+    await store.bind(bytes(66), LEDGER, { number: 0, noiseKey: bytes(67) });
     for (const [i, wallet] of [a, b].entries()) {
       await store.addToken(bytes(i), NOW + 1);
       await store.enrol(wallet, bytes(i));

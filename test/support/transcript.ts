@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { hex } from '@scure/base';
 import { buildPayment, finalize, parsePsbt } from '../../src/bitcoin/psbt.ts';
 import { sighashes } from '../../src/bitcoin/sighash.ts';
-import { identityName, openIdentity } from '../../src/cosigner/identity.ts';
+import { identityName, type OwnChannelKey, openIdentity } from '../../src/cosigner/identity.ts';
 import { writeKeyFile } from '../../src/cosigner/keyFile.ts';
 import { nodePrimitives, noiseKeyPair } from '../../src/cosigner/noisePrimitives.ts';
 import { Session } from '../../src/cosigner/session.ts';
@@ -94,7 +94,8 @@ class Recorder {
   static async open({ cosigner }: Running, name: string): Promise<Recorder> {
     const ends = { device: `${name}/device`, cosigner: `${name}/cosigner` };
     const local = await keysOf('device/noise');
-    const remote = cosigner.identity.noise.publicKey;
+    const channelKey = cosigner.identity.channelKeys[0]!;
+    const remote = channelKey.noise.publicKey;
     const started = await initiate({
       local,
       remote,
@@ -103,7 +104,7 @@ class Recorder {
     });
     const answered = await respond({
       primitives: nodePrimitives,
-      local: cosigner.identity.noise,
+      local: channelKey.noise,
       prologue: PROLOGUE,
       message1: started.message,
       ephemeral: noiseKeyPair(Secret.own(fixed(ends.cosigner))),
@@ -113,6 +114,7 @@ class Recorder {
     const session = new Session(cosigner, {
       deviceKey: answered.remote,
       handshakeHash,
+      channelKey,
       address: '127.0.0.1',
     });
     const frames: Frame[] = [];
@@ -169,7 +171,9 @@ export async function makeTranscript(folder: string): Promise<Transcript> {
     3: seededRandom('recovery'),
   };
   const store = openSqlite(join(folder, 'cosigner.sqlite'));
-  await store.bind(identityName(await openIdentity(folder, false, signer, streams[2])), LEDGER);
+  const identity = await openIdentity(folder, false, signer, streams[2]);
+  const [{ number, noise }] = identity.channelKeys as [OwnChannelKey];
+  await store.bind(identityName(identity), LEDGER, { number, noiseKey: noise.publicKey });
   await store.addToken(tokenHash(TOKEN), CLOCK + 60_000);
   await store.close();
   // What the cosigner keeps for itself draws from elsewhere: its stream is what the wire shows.

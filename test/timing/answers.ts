@@ -107,7 +107,12 @@ running.chain.foreign.set(Buffer.from(foreign).toString('hex'), new Uint8Array(2
 /** Who asks: a stranger, and a wallet of its own, each with words of their own. */
 const self = await newDevice(running);
 const sessionOf = (deviceKey: Bytes) =>
-  new Session(cosigner, { deviceKey, handshakeHash: random(), address: 'timing' });
+  new Session(cosigner, {
+    deviceKey,
+    handshakeHash: random(),
+    channelKey: cosigner.identity.channelKeys[0]!,
+    address: 'timing',
+  });
 const greeted = async (deviceKey: Bytes): Promise<Session> => {
   const made = sessionOf(deviceKey);
   await made.handle({ kind: 'hello', version: PROTOCOL_VERSION, suite: SUITE, network: 'regtest' });

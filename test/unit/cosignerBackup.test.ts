@@ -214,9 +214,9 @@ describe('a backup', () => {
       [],
     );
     const { store } = running.cosigner;
-    const ledger = await store.ledger();
+    const greeting = await store.greeting();
     await expect(restore(store, partsOf(running), file, keyFile)).rejects.toEqual(code('WalletExists'));
-    expect(await store.ledger()).toEqual(ledger);
+    expect(await store.greeting()).toEqual(greeting);
   });
 });
 

@@ -67,7 +67,7 @@ describe('a connection that does not come about', () => {
       const cosigner = {
         host: '127.0.0.1',
         port: running.listener.port,
-        noiseKey: running.cosigner.identity.noise.publicKey,
+        noiseKey: running.cosigner.identity.channelKeys[0]!.noise.publicKey,
         hostKey: running.cosigner.identity.hostKey,
       };
       const env = environmentOf(profile, (url, subprotocol) => {
@@ -181,8 +181,9 @@ describe('a connection', () => {
 describe('the channel', () => {
   function channelFor(script: Script) {
     const connected = vi.fn();
-    const channel = new Channel({ ...argumentsFor(script), onNotice: () => {}, onConnected: connected });
-    return { channel, connected };
+    const greet = vi.fn(async () => {});
+    const args = { ...argumentsFor(script), greet, onNotice: () => {}, onConnected: connected };
+    return { channel: new Channel(args), connected, greet };
   }
 
   test('one connection serves all who ask at once', async () => {

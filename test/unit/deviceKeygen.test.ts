@@ -1,7 +1,6 @@
 /** The device's side of keygen against a real cosigner over TLS: how it ends well, and every way in which it does not. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { deriveKey } from '../../src/bitcoin/descriptor.ts';
-import { pairingUri } from '../../src/cosigner/tokens.ts';
 import { load } from '../../src/crypto/load.ts';
 import { Connection } from '../../src/device/connection.ts';
 import { verifyCertificate } from '../../src/frost/keygen.ts';
@@ -283,8 +282,8 @@ describe('bad input', () => {
 
   test('CosignerUnreachable: nobody there', async () => {
     const worker = await fresh();
-    const { identity, network } = running.cosigner;
-    const uri = pairingUri({ host: '127.0.0.1', port: 1 }, identity, 'token', network);
+    const { network } = running.cosigner;
+    const uri = await linkOf(running, 'token', 1);
     await expect(worker.call('tryPairing', { uri, network })).rejects.toEqual(code('CosignerUnreachable'));
     worker.kill();
   });

@@ -7,24 +7,26 @@ import { access } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { Pool } from 'pg';
 import { ensure, HoarfrostError } from '../../protocol/errors.ts';
-import type { Bytes } from '../store.ts';
+import type { AnnouncedKey, Bytes } from '../store.ts';
 import { fenceIn } from './fence.ts';
 import type { StoreSetting } from './open.ts';
 import { check, storeError } from './postgres.ts';
 import { parsePostgresUrl } from './postgresUrl.ts';
 import { MIGRATIONS } from './schema.ts';
+import { blobOf } from './sqlWallet.ts';
 
 export interface StoreState {
   /** Of its schema; `CURRENT` is this program's. */
   readonly version: number;
   /** Whose it is (`identityName`): null for nobody's, or one of another version, which is not read. */
   readonly owner: Bytes | null;
+  readonly channelKey: AnnouncedKey | null;
 }
 
 export const CURRENT = MIGRATIONS.length;
 
 const DEADLINE_MS = 3000;
-const OWNER = 'SELECT identity FROM cosigner';
+const OWNER = 'SELECT identity, channel, channel_key FROM cosigner';
 
 /** Null where there is none yet. `StoreUnavailable`, also for an old primary; `BadConfiguration` for a server that cannot be relied on. */
 export async function inspectStore(setting: StoreSetting, keyFolder: string): Promise<StoreState | null> {
@@ -43,7 +45,7 @@ async function inspectFile(path: string): Promise<StoreState | null> {
     using db = new DatabaseSync(path, { timeout: DEADLINE_MS });
     db.exec('PRAGMA query_only = ON');
     const version = Number(db.prepare('PRAGMA user_version').get()!.user_version);
-    return stateOf(version, version === CURRENT ? db.prepare(OWNER).get()?.identity : null);
+    return stateOf(version, version === CURRENT ? db.prepare(OWNER).get() : undefined);
   } catch (cause) {
     throw new HoarfrostError('StoreUnavailable', { detail: 'database', cause });
   }
@@ -77,7 +79,7 @@ async function inspectServer(url: string, keyFolder: string): Promise<StoreState
         if (table.name === null) return null;
         const [row] = (await client.query('SELECT version FROM schema_version')).rows;
         const version = Number(row?.version ?? 0);
-        return stateOf(version, version === CURRENT ? (await client.query(OWNER)).rows[0]?.identity : null);
+        return stateOf(version, version === CURRENT ? (await client.query(OWNER)).rows[0] : undefined);
       } finally {
         client.release(true);
       }
@@ -90,7 +92,9 @@ async function inspectServer(url: string, keyFolder: string): Promise<StoreState
   throw storeError(failure);
 }
 
-function stateOf(version: number, owner: unknown): StoreState | null {
+function stateOf(version: number, row: Record<string, unknown> | undefined): StoreState | null {
   if (version === 0) return null;
-  return { version, owner: owner instanceof Uint8Array ? Uint8Array.from(owner) : null };
+  const noiseKey = blobOf(row?.channel_key);
+  const channelKey = noiseKey === null ? null : { number: Number(row!.channel), noiseKey };
+  return { version, owner: blobOf(row?.identity), channelKey };
 }

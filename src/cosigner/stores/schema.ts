@@ -114,6 +114,11 @@ export const MIGRATIONS = [
     body BYTES NOT NULL
   ) CLUSTERED;
   `,
+  // Which of the cosigner's channel keys devices are told to pin: instances beside each other tell the same.
+  `
+  ALTER TABLE cosigner ADD COLUMN channel INT NOT NULL DEFAULT 0;
+  ALTER TABLE cosigner ADD COLUMN channel_key BYTES;
+  `,
 ] as const;
 
 type Word = 'BYTES' | 'INT' | 'SERIAL' | 'CLUSTERED' | 'STRICT';

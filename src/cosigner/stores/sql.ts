@@ -2,6 +2,7 @@
 import { equalVar } from '../../crypto/hash.ts';
 import { ensure, isHoarfrostError } from '../../protocol/errors.ts';
 import type {
+  AnnouncedKey,
   Bytes,
   NewWallet,
   RecordKind,
@@ -167,18 +168,29 @@ export class SqlStore implements Store {
     });
   }
 
-  bind(identity: Bytes, ledger: Bytes): Promise<void> {
+  bind(identity: Bytes, ledger: Bytes, { number, noiseKey }: AnnouncedKey): Promise<void> {
     return this.#write(null, async (sql) => {
       const [row] = await sql.all(`SELECT identity FROM cosigner${sql.forUpdate}`);
       const known = blobOf(row?.identity);
-      if (known === null) await sql.run('UPDATE cosigner SET identity = ?, ledger = ?', [identity, ledger]);
+      const text = 'UPDATE cosigner SET identity = ?, ledger = ?, channel = ?, channel_key = ?';
+      if (known === null) await sql.run(text, [identity, ledger, number, noiseKey]);
       else
         ensure(equalVar(known, identity), 'BadConfiguration', { detail: 'data: keys of another cosigner' });
     });
   }
 
-  ledger(): Promise<Bytes> {
-    return this.#db.read(async (sql) => ledgerOf((await sql.all('SELECT ledger FROM cosigner'))[0]));
+  greeting(): Promise<{ ledger: Bytes; channelKey: AnnouncedKey | null }> {
+    return this.#db.read(async (sql) => {
+      const [row] = await sql.all('SELECT ledger, channel, channel_key FROM cosigner');
+      const noiseKey = blobOf(row?.channel_key);
+      const channelKey = noiseKey === null ? null : { number: Number(row!.channel), noiseKey };
+      return { ledger: ledgerOf(row), channelKey };
+    });
+  }
+
+  async announce({ number, noiseKey }: AnnouncedKey): Promise<void> {
+    const text = 'UPDATE cosigner SET channel = ?, channel_key = ? WHERE channel < ?';
+    await this.#write(null, (sql) => sql.run(text, [number, noiseKey, number]));
   }
 
   declareLoss(ledger: Bytes, at: number): Promise<void> {
