@@ -10,9 +10,11 @@ import { load } from '../crypto/load.ts';
 import { systemRandom } from '../crypto/random.ts';
 import { isHoarfrostError } from '../protocol/errors.ts';
 import { openChain } from './chain.ts';
+import { channelKeyFile, channelKeyNumbers } from './channelKeys.ts';
 import type { Clock } from './clock.ts';
 import type { ChainSetting, readConfig, ServeConfig } from './config.ts';
-import { identityName, openIdentity } from './identity.ts';
+import { announcedKey, type Identity, identityName, openIdentity } from './identity.ts';
+import type { AnnouncedKey } from './store.ts';
 import { CURRENT, inspectStore } from './stores/inspect.ts';
 
 export interface Finding {
@@ -195,7 +197,9 @@ async function checkKeys({ dataFolder, keyFolder }: Config): Promise<Finding[]> 
     return true;
   };
   await look(dataFolder, 'the data folder', true);
-  for (const name of ['host.key', 'noise.key']) await look(join(dataFolder, name), name, false);
+  const numbers = await channelKeyNumbers(dataFolder);
+  const channelKeys = (numbers.length === 0 ? [0] : numbers).map(channelKeyFile);
+  for (const name of ['host.key', ...channelKeys]) await look(join(dataFolder, name), name, false);
   if (await look(keyFolder, 'the folder of the shares’ keys', true)) {
     for (const name of await readdir(keyFolder)) await look(join(keyFolder, name), 'a share’s key', false);
   }
@@ -206,7 +210,7 @@ async function checkStore({ store: setting, dataFolder, keyFolder }: Config): Pr
   const found = await inspectStore(setting, keyFolder);
   if (found === null)
     return [doubtful('store', 'there is no database yet', 'Run init, or serve: both make it.')];
-  const { version, owner } = found;
+  const { version, owner, channelKey } = found;
   if (version > CURRENT) {
     const todo = 'Run the program that it was made by, or a newer one.';
     return [bad('store', `of version ${version}, and this program knows ${CURRENT}`, todo)];
@@ -220,7 +224,34 @@ async function checkStore({ store: setting, dataFolder, keyFolder }: Config): Pr
   const identity = await openIdentity(dataFolder, false, await load(), systemRandom);
   if (!equalVar(owner, identityName(identity)))
     return [bad('store', 'another cosigner’s', '--data and --store do not belong together.')];
-  return [good('store', `${setting.kind} answers, and is this cosigner’s`)];
+  const answers = good('store', `${setting.kind} answers, and is this cosigner’s`);
+  return [answers, ...checkChannelKeys(identity, channelKey)];
+}
+
+/** Where a rotation stands; nothing to say where there is none. */
+function checkChannelKeys(identity: Identity, channelKey: AnnouncedKey | null): Finding[] {
+  let announced: number;
+  try {
+    announced = announcedKey(identity, channelKey).number;
+  } catch {
+    const file = channelKeyFile(channelKey?.number ?? 0);
+    const todo = 'Copy it from another instance, or bring it back from its own backup, and restart.';
+    return [bad('keys', `${file} is not the channel key that devices were told of`, todo)];
+  }
+  const findings: Finding[] = [];
+  const numbers = identity.channelKeys.map(({ number }) => number);
+  const filesOf = (some: readonly number[]) => some.map(channelKeyFile).join(', ');
+  const old = numbers.filter((number) => number < announced);
+  const next = numbers.filter((number) => number > announced);
+  if (old.length > 0) {
+    const todo = 'Retire, once all devices had the time to connect: the guide says what the others will see.';
+    findings.push(doubtful('keys', `${filesOf(old)} answered beside ${channelKeyFile(announced)}`, todo));
+  }
+  if (next.length > 0) {
+    const todo = 'Copy it into the data folder of every instance, restart each, and then: announce.';
+    findings.push(doubtful('keys', `no device was told of ${filesOf(next)}`, todo));
+  }
+  return findings;
 }
 
 async function checkChain(setting: ChainSetting, config: Config, clock: Clock): Promise<Finding[]> {

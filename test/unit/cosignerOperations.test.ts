@@ -1,6 +1,6 @@
 /** What the operator sees: metrics, the settings file, and what `doctor` says of a deployment. */
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -115,6 +115,53 @@ describe('as a process', () => {
     expect(stdout).toMatch(/^good +keys /m);
     expect(stdout).toMatch(/^1 bad, \d doubtful, \d good$/m);
   });
+
+  test('rotate, announce, retire: one after the other, each again if need be, and doctor says where it stands', async () => {
+    const data = join(folder, 'data');
+    const tls = await testTls;
+    const run = (...args: string[]) => {
+      const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args, '--data', data], {
+        encoding: 'utf8',
+        timeout: 20_000,
+      });
+      return { status, said: stdout + stderr };
+    };
+    const keyIn = ({ said }: { said: string }) => /(?:channel key |[?]k=)([0-9a-f]{64})/.exec(said)?.[1];
+    const ofKeys = async () => {
+      const found = await checkDeployment(readConfig(['doctor', '--data', data], {}), systemClock);
+      return found.filter(({ part }) => part === 'keys').map(({ state, says }) => `${state}: ${says}`);
+    };
+    const first = keyIn(run('init'));
+    expect(await ofKeys()).toEqual(['good: 4 files and folders, for this user alone']);
+    for (const _ of ['once', 'and again'])
+      expect(run('rotate')).toMatchObject({ status: 0, said: expect.stringContaining('noise-1.key') });
+    expect(await ofKeys()).toContain('doubtful: no device was told of noise-1.key');
+    expect(keyIn(run('token'))).toBe(first);
+    const second = keyIn(run('announce'));
+    expect(second).not.toBe(first);
+    expect(keyIn(run('announce'))).toBe(second);
+    expect(keyIn(run('token'))).toBe(second);
+    expect(await ofKeys()).toContain('doubtful: noise.key answered beside noise-1.key');
+
+    const file = readFileSync(join(data, 'noise-1.key'));
+    rmSync(join(data, 'noise-1.key'));
+    const settings = [
+      `--tls-cert=${tls.certFile}`,
+      `--tls-key=${tls.keyFile}`,
+      '--chain=esplora:http://127.0.0.1:1',
+    ];
+    for (const args of [['token'], ['retire'], ['serve', '--port=0', ...settings]]) {
+      const said = expect.stringContaining('BadConfiguration: data: noise-1.key');
+      expect(run(...args)).toEqual({ status: 1, said });
+    }
+    expect(await ofKeys()).toContain('bad: noise-1.key is not the channel key that devices were told of');
+    writeFileSync(join(data, 'noise-1.key'), file, { mode: 0o600 });
+
+    expect(run('retire')).toMatchObject({ status: 0, said: expect.stringContaining('noise.key is gone') });
+    expect(readdirSync(data).filter((name) => name.startsWith('noise'))).toEqual(['noise-1.key']);
+    expect(run('retire')).toMatchObject({ status: 0, said: expect.not.stringContaining('is gone') });
+    expect(await ofKeys()).toEqual(['good: 4 files and folders, for this user alone']);
+  }, 60_000);
 
   test('serves metrics apart from the channel, says its open link, and ends on SIGTERM', async () => {
     const tls = await testTls;
