@@ -1,7 +1,10 @@
 /** A new kit, and another cosigner, from the device's side: real cosigners over TLS, the recovery page's own steps, and workers that die. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { hex } from '@scure/base';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { retireChannelKeys, rotateChannelKey } from '../../src/cosigner/channelKeys.ts';
+import { systemRandom } from '../../src/crypto/random.ts';
 import { Connection } from '../../src/device/connection.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
 import { epochBody, epochRecord } from '../../src/protocol/epoch.ts';
@@ -350,6 +353,41 @@ describe('another cosigner', () => {
     });
     await drill(worker, words);
     worker.kill();
+  });
+
+  test('and back to one that has changed its channel key meanwhile: what it said before counts for nothing', async () => {
+    const { port } = running.listener;
+    const rotate = async (number: number) => {
+      expect(await rotateChannelKey(folders[0], number - 1, systemRandom)).toBe(number);
+      await running.stop();
+      running = await startCosigner({ folder: folders[0], clock, port });
+      const { noise } = running.cosigner.identity.channelKeys.at(-1)!;
+      await running.cosigner.store.announce({ number, noiseKey: noise.publicKey });
+      return hex.encode(noise.publicKey);
+    };
+    const fingerprint = async (of = worker) => {
+      const state = await of.call('state', null);
+      return state.phase === 'unlocked' ? state.wallet.fingerprint : state.phase;
+    };
+    const first = await rotate(1);
+    const worker = await awake();
+    await ensureWell(worker, 0);
+    expect(await fingerprint()).toBe(first);
+    await move(worker);
+    await follows(worker);
+    await oldIsTold(worker);
+    const second = await rotate(2);
+    await retireChannelKeys(folders[0], 2);
+    await running.stop();
+    running = await startCosigner({ folder: folders[0], clock, port });
+    await move(worker, await linkOf(running));
+    await ensureWell(worker, 2);
+    expect(await fingerprint()).toBe(second);
+    worker.kill();
+    const again = await awake();
+    await ensureWell(again, 2);
+    expect(await fingerprint(again)).toBe(second);
+    again.kill();
   });
 
   test('only by its own link, with the words of this wallet', async () => {
