@@ -90,7 +90,7 @@ export interface BackupContents {
   readonly rows: ReadonlyMap<string, bigint>;
 }
 
-/** Durable when it resolves; `EEXIST` rather than replace a file. */
+/** Durable when it resolves. `BadConfiguration` for a place that cannot be written, and rather than replace a file. */
 export async function backup(
   store: Store,
   { identity, network, random, now }: BackupParts,
@@ -100,7 +100,9 @@ export async function backup(
   const draft = `${path}.${randomUUID()}`;
   try {
     {
-      await using file = await open(draft, 'wx', 0o600);
+      await using file = await open(draft, 'wx', 0o600).catch((cause) => {
+        throw new HoarfrostError('BadConfiguration', { detail: 'backup: cannot be written there', cause });
+      });
       const write = await sealInto(file, secret, random);
       await write({ kind: 'start', takenAt: now(), network, identity: identityName(identity) });
       const schema = await store.dump(async (rows) => {
@@ -109,7 +111,10 @@ export async function backup(
       await write({ kind: 'end', schema });
       await file.sync();
     }
-    await link(draft, path);
+    await link(draft, path).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code !== 'EEXIST') throw cause;
+      throw new HoarfrostError('BadConfiguration', { detail: 'backup: there is such a file', cause });
+    });
   } finally {
     await unlink(draft).catch(() => {});
   }
@@ -279,7 +284,7 @@ async function wrappingKey({ path }: BackupSecret, by: Under): Promise<CryptoKey
     });
     return deriveKek(line, { version: 1, ...by });
   }
-  const key = await readKeyFile(path);
+  const key = await readKeyFile(path, 'backup-key');
   ensure(key !== null, 'BadConfiguration', { detail: 'backup-key: no such file' });
   try {
     return await importAeadKey(key);

@@ -59,7 +59,7 @@ export async function checkDeployment(config: Config, clock: Clock): Promise<Fin
     try {
       findings.push(...(await check()));
     } catch (e) {
-      findings.push(bad(part, wordsOf(e), 'Read the cause above; the operator’s guide has a section on it.'));
+      findings.push(bad(part, wordsOf(e), todoOf(e)));
     }
   }
   return findings;
@@ -90,7 +90,18 @@ const bad = (part: Finding['part'], says: string, todo: string): Finding => ({
 
 function wordsOf(e: unknown): string {
   if (isHoarfrostError(e)) return e.message;
+  if (isForbidden(e)) return 'this user may not read or write there';
   return (e as NodeJS.ErrnoException).code ?? 'Internal';
+}
+
+function todoOf(e: unknown): string {
+  if (isForbidden(e))
+    return 'Give the folders of --data and --keys to the user that runs the cosigner: 1000 in a container.';
+  return 'Read the cause above; the operator’s guide has a section on it.';
+}
+
+function isForbidden(e: unknown): boolean {
+  return ['EACCES', 'EPERM', 'EROFS'].includes((e as NodeJS.ErrnoException).code ?? '');
 }
 
 function checkTls({ cert, key }: ServeConfig, host: string, now: number): Finding[] {

@@ -7,7 +7,7 @@
  * signature. Whoever reads this process's memory could as well read the files. Destroying a key drops it here at once, and at
  * other instances within that minute, however often it is used.
  */
-import { mkdir, open, unlink } from 'node:fs/promises';
+import { open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { aeadSeal, importAeadKey } from '../crypto/aead.ts';
@@ -16,7 +16,7 @@ import { Secret } from '../crypto/secret.ts';
 import { concat } from '../protocol/bytes.ts';
 import { ensure, HoarfrostError, isHoarfrostError } from '../protocol/errors.ts';
 import { type AesGcm, aesGcm } from './aesGcm.ts';
-import { readKeyFile, syncFolder, writeKeyFile } from './keyFile.ts';
+import { ownFolder, readKeyFile, syncFolder, writeKeyFile } from './keyFile.ts';
 import type { Bytes } from './store.ts';
 
 export interface KeyWrap {
@@ -42,9 +42,9 @@ export function keyName(sealed: Bytes): Bytes {
   return sealed.slice(0, NAME);
 }
 
-/** One file a key in `folder`. */
+/** One file a key in `folder`. `BadConfiguration` if there can be none. */
 export async function openKeyFolder(folder: string, random: Random): Promise<KeyWrap> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await ownFolder('keys', folder);
   const pathOf = (wallet: Bytes, name: Bytes) =>
     join(folder, `${bytesToHex(wallet)}-${bytesToHex(name)}.key`);
 
@@ -53,7 +53,7 @@ export async function openKeyFolder(folder: string, random: Random): Promise<Key
   async function keyAt(path: string): Promise<AesGcm> {
     const known = kept.get(path);
     if (known !== undefined) return known;
-    const raw = await readKeyFile(path);
+    const raw = await readKeyFile(path, 'keys');
     ensure(raw !== null, 'ShareUnrecoverable', { detail: 'no key' });
     const key = aesGcm(raw.expose());
     raw.wipe();

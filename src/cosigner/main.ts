@@ -1,5 +1,4 @@
 /** `npm run cosigner`: reads the settings, opens the parts, and serves until told to stop. */
-import { mkdir } from 'node:fs/promises';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { load } from '../crypto/load.ts';
 import { systemRandom } from '../crypto/random.ts';
@@ -22,6 +21,7 @@ import type { Cosigner } from './cosigner.ts';
 import { checkDeployment, reportLines } from './doctor.ts';
 import { destroyDoomed } from './epochKeys.ts';
 import { announcedKey, bindStore, type Identity, openIdentity } from './identity.ts';
+import { ownFolder } from './keyFile.ts';
 import { openKeyFolder } from './keywrap.ts';
 import { Limiter, USUAL_LIMITS } from './limits.ts';
 import { Listener } from './listener.ts';
@@ -41,7 +41,7 @@ const DESTROY_AGAIN_MS = 10 * 60_000;
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 async function openFolder(config: Config): Promise<{ identity: Identity; store: Store }> {
-  await mkdir(config.dataFolder, { recursive: true, mode: 0o700 });
+  await ownFolder('data', config.dataFolder);
   const store = await openStore(config.store, config.keyFolder);
   try {
     const fresh = !(await store.bound());

@@ -208,7 +208,7 @@ describe('a backup', () => {
   test('never replaces a file, and is never restored over wallets', async () => {
     await take();
     const before = readFileSync(file);
-    await expect(take()).rejects.toThrow('EEXIST');
+    await expect(take()).rejects.toThrow('backup: there is such a file');
     expect(readFileSync(file)).toEqual(before);
     expect(readdirSync(folder).filter((name) => name.startsWith('backup.') && name !== 'backup.key')).toEqual(
       [],
@@ -309,6 +309,12 @@ describe('commands', () => {
     expect(main('verify-backup', '--data', folder, ...about).stdout).toBe(taken.stdout);
     expect(main('backup', '--data', folder, '--backup', file).stderr).toContain(
       'BadConfiguration: backup-key',
+    );
+
+    const key = join(folder, 'open.key');
+    writeFileSync(key, readFileSync(keyFile.path), { mode: 0o644 });
+    expect(main('verify-backup', '--data', folder, '--backup', file, '--backup-key', key).stderr).toContain(
+      'BadConfiguration: backup-key: a key file is open to other users',
     );
 
     const other = join(folder, 'other');

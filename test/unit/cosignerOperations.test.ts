@@ -1,6 +1,6 @@
 /** What the operator sees: metrics, the settings file, and what `doctor` says of a deployment. */
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -162,6 +162,31 @@ describe('as a process', () => {
     expect(run('retire')).toMatchObject({ status: 0, said: expect.not.stringContaining('is gone') });
     expect(await ofKeys()).toEqual(['good: 4 files and folders, for this user alone']);
   }, 60_000);
+
+  test('a folder that it may not write in, as a mounted one of another user, is named by its setting', () => {
+    // Root may write anywhere, unless that is taken away from it.
+    const asUser =
+      process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-dac_override,-dac_read_search'] : [];
+    const closed = join(folder, 'closed');
+    mkdirSync(closed, { mode: 0o500 });
+    const run = (...args: string[]) => {
+      const [program, ...rest] = [...asUser, process.execPath, main, ...args];
+      return spawnSync(program!, rest, { encoding: 'utf8', timeout: 20_000 });
+    };
+    const named = 'the folder cannot be written by this user';
+    for (const data of [closed, join(closed, 'data')])
+      expect(run('init', '--data', data).stderr).toBe(`BadConfiguration: data: ${named}\n`);
+    const open = join(folder, 'data');
+    expect(run('init', '--data', open, '--keys', closed).stderr).toBe(`BadConfiguration: keys: ${named}\n`);
+    const about = ['--backup', join(closed, 'backup'), '--backup-key', join(open, 'host.key')];
+    expect(run('backup', '--data', open, ...about).stderr).toBe(
+      'BadConfiguration: backup: cannot be written there\n',
+    );
+    chmodSync(closed, 0o100);
+    expect(run('doctor', '--data', open, '--keys', closed).stdout).toMatch(
+      /^bad +keys +this user may not read or write there\n +Give the folders/m,
+    );
+  });
 
   test('serves metrics apart from the channel, says its open link, and ends on SIGTERM', async () => {
     const tls = await testTls;
