@@ -96,6 +96,10 @@ class Home {
         inUse();
         return (await this.#homes.next.device()).certificate();
       },
+      bequeath: async (route) => {
+        inUse();
+        await (await this.#homes.next.device()).inherit(route);
+      },
       succeed: async () => {
         inUse();
         await this.#homes.succeed();

@@ -14,6 +14,7 @@ import type { DrillRecord } from './offline.ts';
 import type { PaymentRecord } from './payments.ts';
 import type { PolicyRecord } from './policies.ts';
 import type { KitRecord } from './repairKit.ts';
+import type { RouteRecord } from './route.ts';
 import type { SweepRecord } from './sweep.ts';
 import type { SealedShare, VaultRecord } from './vault.ts';
 import type { VaultVersion1 } from './vaultVersion1.ts';
@@ -55,6 +56,8 @@ interface Schema extends DBSchema {
   kit: { key: 'kit'; value: KitRecord };
   /** `moving`: the way to another cosigner. */
   move: { key: 'move'; value: MoveRecord };
+  /** `route`: a server of the user's own that transactions are sent by. */
+  route: { key: 'route'; value: RouteRecord };
   /** `device`. */
   settings: { key: 'settings'; value: Settings };
 }
@@ -75,6 +78,7 @@ type StoreName =
   | 'newcomer'
   | 'kit'
   | 'move'
+  | 'route'
   | 'settings';
 
 /** One row put, or deleted where `value` is null. */
@@ -113,6 +117,9 @@ const MIGRATIONS: ((db: IDBPDatabase<Schema>) => void)[] = [
     db.createObjectStore('newcomer');
     db.createObjectStore('kit');
     db.createObjectStore('move');
+  },
+  (db) => {
+    db.createObjectStore('route');
   },
 ];
 

@@ -14,6 +14,7 @@ import { offlineHandlers } from './handlers/offline.ts';
 import { paymentHandlers } from './handlers/payments.ts';
 import { Repairs } from './handlers/repairs.ts';
 import { Returning } from './handlers/returning.ts';
+import { routeHandlers } from './handlers/route.ts';
 import { rulesHandlers } from './handlers/rules.ts';
 import { safetyHandlers } from './handlers/safety.ts';
 import { shareHandlers } from './handlers/shares.ts';
@@ -28,6 +29,7 @@ import { Policies } from './policies.ts';
 import type { DeviceState, PortMethod, PortMethods, ThreeShares } from './port.ts';
 import { Refresher } from './refresh.ts';
 import { remoteChain } from './remoteChain.ts';
+import { Route } from './route.ts';
 import { securityKeyOf, Vault } from './vault.ts';
 import { epochView, walletView } from './views.ts';
 import { Wallet } from './wallet.ts';
@@ -70,6 +72,7 @@ export class Device {
       ...rulesHandlers(inside),
       ...paymentHandlers(inside),
       ...offlineHandlers(inside),
+      ...routeHandlers(inside),
       ...shareHandlers(inside),
       ...sweepHandlers(inside),
     };
@@ -200,7 +203,7 @@ export class Device {
       const where = pending === null ? '' : `${pending.cosigner.host}:${pending.cosigner.port}`;
       return onboarding(vault.network, where);
     }
-    const { wallet, payments, refresher, ceremonies } = this.#open;
+    const { wallet, payments, refresher, ceremonies, route } = this.#open;
     const epoch = epochView(wallet.epochs, refresher, this.#enrolled);
     const signs = epoch.alert === null || epoch.alert === 'HeadsDiffer';
     return {
@@ -215,6 +218,7 @@ export class Device {
         frozen: ceremonies.known?.policy.frozen ?? false,
         hasFormer: this.#parts.generations.hasFormer,
         lastDrill: (await this.#parts.db.get('drill', 'drill'))?.at ?? null,
+        route: route.view,
         sweeping: (await this.#parts.db.get('sweep', 'sweep')) !== null,
       },
     };
@@ -223,6 +227,12 @@ export class Device {
   /** What says whose wallet this is. `NoWallet`, `Locked`, `Pending`. */
   async certificate(): Promise<Uint8Array<ArrayBuffer>> {
     return (await this.#unlocked()).wallet.certificate;
+  }
+
+  /** From the wallet before this one. Throws as `certificate`. */
+  async inherit(route: string): Promise<void> {
+    const { route: own } = await this.#unlocked();
+    if (own.view === null) await own.choose(route);
   }
 
   /** The port's methods. `caller` is the page's port. */
@@ -313,6 +323,8 @@ export class Device {
       const { epochs, bornAt } = wallet;
       const refresher = new Refresher({ env, signer, vault, epochs, channel }, bornAt, () => this.#tell());
       const chain = remoteChain(channel);
+      const { network } = wallet.key;
+      const route = await Route.open({ db, env, vault, network, cosigner: chain });
       const policies = await Policies.open({ db, env, signer, vault, wallet, channel });
       const payments = await Payments.open({
         db,
@@ -321,7 +333,7 @@ export class Device {
         vault,
         wallet,
         channel,
-        chain,
+        route,
         onChange: (row) => {
           this.#parts.emit({ kind: 'payment', progress: progressOf(row) });
           if (row.state === 'broadcast') void this.#refreshOpen();
@@ -336,7 +348,18 @@ export class Device {
       }
       const offline = new OfflineSigning({ env, signer, vault, wallet });
       const ceremonies = new Ceremonies({ env, signer, vault, wallet, channel });
-      this.#open = { vault, wallet, channel, chain, policies, payments, offline, refresher, ceremonies };
+      this.#open = {
+        vault,
+        wallet,
+        channel,
+        chain,
+        route,
+        policies,
+        payments,
+        offline,
+        refresher,
+        ceremonies,
+      };
       channel.stay(this.#pages > 0);
       payments.resume();
       // A cosigner that does not answer is asked again at the next unlock, or by a page.
@@ -419,6 +442,9 @@ const ACTIVITY: ReadonlySet<PortMethod> = new Set<PortMethod>([
   'carryOut',
   'offlineRequest',
   'offlineFinish',
+  'setRoute',
+  'testRoute',
+  'sendThrough',
   'drillRequest',
   'drillFinish',
   'refreshShares',

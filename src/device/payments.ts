@@ -5,7 +5,6 @@
  * by itself for ten minutes and then asks again.
  */
 import { hex } from '@scure/base';
-import type { ChainSource } from '../chain/source.ts';
 import { equalVar, taggedHash } from '../crypto/hash.ts';
 import { blob, bytes, encode, option, struct, text, time, u64 } from '../protocol/codec.ts';
 import { type ErrorCode, ensure, HoarfrostError, isHoarfrostError } from '../protocol/errors.ts';
@@ -16,6 +15,7 @@ import type { Database } from './database.ts';
 import { draftPayment } from './draft.ts';
 import type { PaymentDraft, PaymentProgress } from './port.ts';
 import { isLive, refusedPayments } from './refusedPayments.ts';
+import type { Route } from './route.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -51,12 +51,14 @@ export interface PaymentRecord {
 
 export interface PaymentParts extends SigningParts {
   readonly db: Database;
-  readonly chain: ChainSource;
+  readonly route: Pick<Route, 'broadcast'>;
   onChange(record: PaymentRecord): void;
 }
 
 /** Attempts burned in a row before the fault is taken to be ours to report. */
 const FRESH_ATTEMPTS_MAX = 5;
+/** Whoever was to hand it over says that the network does not take it. */
+const REJECTED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BroadcastRejected', 'RouteRejected']);
 const FRESH: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['AttemptBurned', 'AttemptReused', 'NonceConsumed']);
 
 export class Payments {
@@ -241,7 +243,9 @@ export class Payments {
       } catch (e) {
         if (!isHoarfrostError(e) || this.#stopped) throw e;
         if (FRESH.has(e.code) && ++burned < FRESH_ATTEMPTS_MAX) continue;
-        if (mayPass(e) || (row.state === 'signed' && e.code !== 'BroadcastRejected')) {
+        // Meanwhile somebody else has sent it.
+        if (this.get(id).state === 'broadcast') return;
+        if (mayPass(e) || (row.state === 'signed' && !REJECTED.has(e.code))) {
           await this.#save({ ...this.get(id), error: e.code });
           await channel.pause(e, failures++);
         } else {
@@ -284,7 +288,7 @@ export class Payments {
 
   async #broadcast(row: PaymentRecord): Promise<void> {
     ensure(row.transaction !== null, 'Internal', { detail: 'signed without transaction' });
-    const txid = await this.#parts.chain.broadcast(row.transaction);
+    const txid = await this.#parts.route.broadcast(row.transaction);
     ensure(txid === row.txid, 'UnknownMessage', { detail: 'txid' });
     await this.#save({ ...this.get(row.id), state: 'broadcast', error: null });
   }

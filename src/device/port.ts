@@ -56,12 +56,20 @@ export interface ActivityView {
   height: number;
   confirmations: number;
   time: number;
-  /** Set on `failed`. With a `txid` it was signed and refused, and may yet be sent; without, nothing was signed. */
+  /** Why it waits, or on `failed` why it ended. There, with a `txid`, it was signed and refused, and may yet be sent; without, nothing was signed. */
   error: ErrorCode | null;
 }
 
 /** The wallet in use; during a sweep to a new key the one that it moves to, and after it the one that it left. */
 export type Generation = 'current' | 'next' | 'former';
+
+/** A server of the user's own that transactions are sent by. */
+export interface RouteView {
+  /** `https://host/api`. */
+  url: string;
+  /** Not so: chosen before this vault was made, or by somebody else. Nothing is sent until it is chosen again, or another. */
+  ours: boolean;
+}
 
 /** How far a sweep to a new key has come; amounts in sats. */
 export interface SweepView {
@@ -123,6 +131,8 @@ export interface WalletView {
   sweeping: boolean;
   /** There is a wallet that this one took the place of. */
   hasFormer: boolean;
+  /** Null: the cosigner sends. */
+  route: RouteView | null;
 }
 
 /** A device on its way into an old wallet. */
@@ -286,8 +296,12 @@ export interface PortMethods {
   offlineRequest: [{ request: string }, { message: Uint8Array }];
   /** The recovery page's answer: signed, stored, then sent. `NonceConsumed` where the request is gone, `MessageMismatch`, `BadShare`. */
   offlineFinish: [{ request: string; message: Uint8Array }, { txid: string; transaction: Uint8Array }];
-  /** Sends a signed payment by an Esplora server of the user's choice, which learns it and where it came from. `ChainUnavailable`, `BroadcastRejected`, `BadConfiguration`, `WrongNetwork`. */
-  sendThrough: [{ request: string; url: string }, { txid: string }];
+  /** Sends a signed payment once by an Esplora server, which learns it and where it came from, or with null by the cosigner. `ChainUnavailable`, `BroadcastRejected`, `BadConfiguration`, `WrongNetwork`. */
+  sendThrough: [{ request: string; url: string | null }, { txid: string }];
+  /** By which server every transaction is sent from here on, or with null by the cosigner. `BadConfiguration`. */
+  setRoute: [{ url: string | null }, null];
+  /** Whether that server is of this network and takes transactions. `ChainUnavailable`, `WrongNetwork`, `BadConfiguration`. */
+  testRoute: [{ url: string }, { height: number }];
   /** A dated message for the recovery page to sign with this device, and its date. Ends the request before. */
   drillRequest: [null, { message: Uint8Array; at: number }];
   /** Verified and kept. Throws as `offlineFinish`. */

@@ -43,7 +43,7 @@ export function walletView(
   autoLockMinutes: number,
 ): Omit<
   WalletView,
-  'sweeping' | 'hasFormer' | 'lastDrill' | 'epoch' | 'ceremonies' | 'rulesVersion' | 'frozen'
+  'route' | 'sweeping' | 'hasFormer' | 'lastDrill' | 'epoch' | 'ceremonies' | 'rulesVersion' | 'frozen'
 > {
   const { host, port } = wallet.cosigner;
   return {

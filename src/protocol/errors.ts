@@ -60,6 +60,8 @@ export type ErrorCode =
   | 'SighashRefused'
   | 'PolicyRefused'
   | 'BroadcastRejected'
+  | 'RouteUnavailable' // the server of the user's own that is to send transactions did not take one
+  | 'RouteRejected' // it says that the network does not
   | 'MayPayTwice' // an earlier payment to this payee is signed and may still be sent
   // device
   | 'WrongPassword'

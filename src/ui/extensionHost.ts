@@ -24,6 +24,8 @@ export interface Host {
   openPage(page: TabPage, hash?: string): Promise<void>;
   /** Where this browser gets a new share for its wallet. */
   openReplacement(): Promise<void>;
+  /** At a press: whether this browser may read what that server answers, even if it names nobody who may (CORS). */
+  askToRead(url: string): Promise<boolean>;
   /** Shows a wallet in this tab. */
   openWallet(generation?: Generation): void;
   version: string;
@@ -48,6 +50,10 @@ export const extensionHost: Host = {
   },
   openPage: (page, hash = '') => open(urlOf(page, own) + hash),
   openReplacement: () => open(`${urlOf('onboarding.html', own)}#replace`),
+  async askToRead(url) {
+    const { protocol, hostname } = new URL(url.trim());
+    return browser.permissions.request({ origins: [`${protocol}//${hostname}/*`] });
+  },
   openWallet(generation = own) {
     location.assign(urlOf('popup.html', generation));
   },

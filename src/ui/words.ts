@@ -249,6 +249,16 @@ const WORDS: Record<ErrorCode, ErrorWords> = {
     safe: 'It is signed and may still be sent. The next payment spends one of its coins, so that only one of the two can happen.',
     next: 'Read the balance again. If it is still not sent, send it anew with a higher fee.',
   },
+  RouteUnavailable: {
+    happened: 'Your server for sending has not taken this payment.',
+    safe: 'It is signed and kept. Your cosigner was not asked to send it, nor anybody else.',
+    next: 'It is tried again by itself for ten minutes after your press. Look at the server under Settings, or send it by the cosigner.',
+  },
+  RouteRejected: {
+    happened: 'Not sent yet: your server for sending says that the network does not take this payment.',
+    safe: 'It is signed and may still be sent. The next payment spends one of its coins, so that only one of the two can happen.',
+    next: 'Send it by the cosigner, or anew with a higher fee.',
+  },
   MayPayTwice: {
     happened: 'An earlier payment to this address is signed and may still be sent.',
     safe: 'This one was not signed, so that nobody is paid twice.',
@@ -359,6 +369,61 @@ export function wordsOnReturn(code: ErrorCode): ErrorWords {
     happened: 'This cosigner has no wallet of these words.',
     safe: 'Nothing was changed.',
     next: 'Take your latest paper, and a link of the cosigner that you have now: words that were replaced, and a cosigner that was left, know nothing of it. Then give up below and begin anew.',
+  };
+}
+
+/** Of a server of the user's own: an Esplora that takes transactions. `detail` as the device gives it. */
+export function wordsOfServer(
+  { code, detail }: { code: ErrorCode; detail: string },
+  safe = 'Nothing of yours was sent.',
+): ErrorWords {
+  switch (code) {
+    case 'ChainUnavailable':
+      return { ...unavailable(detail), safe };
+    case 'WrongNetwork':
+      return {
+        happened: 'This server is of another network than this wallet.',
+        safe,
+        next: 'Look for its address on the network that stands above.',
+      };
+    case 'BroadcastRejected':
+      return {
+        happened: 'This server says that the network does not take the payment.',
+        safe,
+        next: 'Ask another one. If they agree, make it anew with a higher fee.',
+      };
+    case 'BadConfiguration':
+      return {
+        happened: 'This address cannot be used.',
+        safe,
+        next: 'It begins with https:// and mostly ends in /api. Plain http:// is for this machine and for .onion alone.',
+      };
+    default:
+      return wordsFor(code);
+  }
+}
+
+function unavailable(detail: string): Omit<ErrorWords, 'safe'> {
+  if (detail === 'connection') {
+    return {
+      happened: 'Nothing came from this server that this browser may read.',
+      next: 'Look at its address, and whether it runs; an .onion needs a browser that goes through Tor. If it runs and names nobody who may read its answers (CORS), let this browser read them.',
+    };
+  }
+  if (detail === 'deadline') {
+    return { happened: 'This server does not answer in time.', next: 'Try again, or try another one.' };
+  }
+  if (detail === 'takes what cannot be') {
+    return {
+      happened: 'This server says that it took a transaction that nobody can take.',
+      next: 'Use another one: what it says of yours would be worth as little.',
+    };
+  }
+  return {
+    happened: detail.startsWith('HTTP ')
+      ? `It answers ${detail} where an Esplora server says more.`
+      : 'It answers, but not as an Esplora server does.',
+    next: 'Look at its address: it mostly ends in /api.',
   };
 }
 

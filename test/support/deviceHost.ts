@@ -149,6 +149,7 @@ export interface Death {
 const NO_SUCCESSOR: Succession = {
   hasFormer: false,
   successor: () => Promise.reject(new HoarfrostError('NoWallet')),
+  bequeath: () => Promise.reject(new HoarfrostError('NoWallet')),
   succeed: () => Promise.reject(new HoarfrostError('NoWallet')),
 };
 

@@ -49,8 +49,9 @@ test('version 1: locked, then unlocked with its password, the same wallet with t
   expect(await worker.call('receiveAddress', null)).toMatchObject({ address });
   expect(await worker.call('state', null)).toMatchObject({
     phase: 'unlocked',
-    wallet: { autoLockMinutes: 30 },
+    wallet: { autoLockMinutes: 30, route: null },
   });
+  await worker.call('setRoute', { url: 'https://esplora.example/api' });
   await worker.call('lock', null);
 
   const db = await databaseOf(profile);
@@ -58,6 +59,7 @@ test('version 1: locked, then unlocked with its password, the same wallet with t
   expect(await db.all('shares')).toMatchObject([{ epoch: 0 }]);
   const next = await Worker.start(profile);
   await next.call('unlock', { password: PASSWORD });
+  expect(await next.call('state', null)).toMatchObject({ wallet: { route: { ours: true } } });
   await next.call('lock', null);
 });
 

@@ -30,6 +30,7 @@ let running: Running;
 let profile: Profile;
 let successor: Bytes;
 let succeeded: number;
+let inherited: string[];
 let generations: Succession;
 
 beforeEach(async () => {
@@ -41,9 +42,11 @@ beforeEach(async () => {
   successor = await onboard(next, await linkOf(running));
   next.kill();
   succeeded = 0;
+  inherited = [];
   generations = {
     hasFormer: false,
     successor: async () => successor,
+    bequeath: async (route) => void inherited.push(route),
     succeed: async () => void succeeded++,
   };
   const worker = await start();
@@ -147,6 +150,16 @@ test('every coin goes to the new key, each payment to an address of its own, and
   expect(await worker.call('sweep', null)).toMatchObject({ stage: 'done', coins: 1, underWay: 0 });
   await worker.call('sweepFinish', null);
   expect(succeeded).toBe(1);
+});
+
+test('the route that the user chose goes along to the new key', async () => {
+  const worker = await start();
+  await worker.call('sweepAdopt', null);
+  expect(inherited).toEqual([]);
+  await worker.call('setRoute', { url: 'https://esplora.example/api' });
+  await worker.call('sweepAdopt', null);
+  expect(inherited).toEqual(['https://esplora.example/api']);
+  worker.kill();
 });
 
 test('the key itself is not its own successor', async () => {

@@ -1,5 +1,4 @@
 /** Signing with the recovery page, as the pages ask for it: a payment without the cosigner, and the drill. */
-import { createEsplora } from '../../chain/esplora.ts';
 import { decode, encode } from '../../protocol/codec.ts';
 import { ensure } from '../../protocol/errors.ts';
 import { type OfflineOf, offlineMessage } from '../../protocol/offline.ts';
@@ -7,7 +6,7 @@ import type { Handlers, Inside } from './subject.ts';
 
 export function offlineHandlers(
   inside: Inside,
-): Handlers<'offlineRequest' | 'offlineFinish' | 'sendThrough' | 'drillRequest' | 'drillFinish'> {
+): Handlers<'offlineRequest' | 'offlineFinish' | 'drillRequest' | 'drillFinish'> {
   const { db, env } = inside.parts;
   return {
     offlineRequest: async ({ request }) => {
@@ -25,19 +24,6 @@ export function offlineHandlers(
       });
       await payments.keepSigned(request, result.transaction);
       return { txid, transaction: result.transaction };
-    },
-    sendThrough: async ({ request, url }) => {
-      const { wallet, payments } = await inside.unlocked();
-      const { transaction } = payments.get(request);
-      ensure(transaction !== null, 'WrongSession', { detail: 'not signed' });
-      const server = createEsplora({ url, network: wallet.account.network, now: env.now });
-      try {
-        const txid = await server.broadcast(transaction);
-        await payments.seen(new Set([txid]));
-        return { txid };
-      } finally {
-        server.close();
-      }
     },
     drillRequest: async () => {
       const { offline } = await inside.unlocked();

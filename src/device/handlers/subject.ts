@@ -14,6 +14,7 @@ import type { Payments } from '../payments.ts';
 import type { Policies } from '../policies.ts';
 import type { PortEvent, PortMethod, PortMethods } from '../port.ts';
 import type { Refresher } from '../refresh.ts';
+import type { Route } from '../route.ts';
 import type { Vault } from '../vault.ts';
 import type { Wallet } from '../wallet.ts';
 
@@ -25,6 +26,8 @@ export interface Succession {
   readonly hasFormer: boolean;
   /** The certificate of the next wallet: `NoWallet`, `Pending`, or `Locked` if it is not open. */
   successor(): Promise<Uint8Array<ArrayBuffer>>;
+  /** The route that was chosen here is the next wallet's too, unless that one has its own. Throws as `successor`. */
+  bequeath(route: string): Promise<void>;
   /** Makes the next wallet the one in use; this device and all its pages end. */
   succeed(): Promise<void>;
 }
@@ -43,6 +46,7 @@ export interface Open {
   readonly wallet: Wallet;
   readonly channel: Channel;
   readonly chain: ChainSource;
+  readonly route: Route;
   readonly policies: Policies;
   readonly payments: Payments;
   readonly offline: OfflineSigning;

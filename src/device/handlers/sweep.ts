@@ -25,6 +25,7 @@ export function sweepHandlers(
     },
     sweepAdopt: async () => {
       const open = await inside.unlocked();
+      if (open.route.view?.ours) await generations.bequeath(open.route.view.url);
       const record = await adoptSuccessor(signer, open.vault, open.wallet, await generations.successor());
       await db.write([{ store: 'sweep', key: 'sweep', value: record }]);
       inside.tell();

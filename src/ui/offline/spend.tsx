@@ -15,7 +15,7 @@ import { Icon } from '../parts/icon.tsx';
 import { Address, Amount } from '../parts/money.tsx';
 import { FailureNotice, FieldError, Notice } from '../parts/notice.tsx';
 import { draftOf, type SendForm } from '../popup/send.tsx';
-import { type ErrorWords, wordsFor } from '../words.ts';
+import { wordsFor, wordsOfServer } from '../words.ts';
 import { Exchange } from './exchange.tsx';
 import { save } from './show.tsx';
 
@@ -99,7 +99,7 @@ export function Spend({ wallet, initial }: { wallet: WalletView; initial: SendFo
         </Confirm>
       );
     case 'signed':
-      return <Signed {...stage} />;
+      return <Signed {...stage} wallet={wallet} />;
   }
 }
 
@@ -259,7 +259,12 @@ function Confirm({
   );
 }
 
-function Signed({ review, txid, transaction }: Extract<Stage, { at: 'signed' }>) {
+function Signed({
+  wallet,
+  review,
+  txid,
+  transaction,
+}: Extract<Stage, { at: 'signed' }> & { wallet: WalletView }) {
   const text = hex.encode(transaction);
   const send = useCall('sendThrough');
   const [url, setUrl] = useState('');
@@ -276,8 +281,10 @@ function Signed({ review, txid, transaction }: Extract<Stage, { at: 'signed' }>)
           <Amount sats={review.amount} /> are on their way as soon as one door to the network has this
           transaction.
         </b>{' '}
-        It is kept in this wallet. Your cosigner will be asked to send it when it answers; you need not wait
-        for it.
+        It is kept in this wallet.{' '}
+        {wallet.route === null
+          ? 'Your cosigner will be asked to send it when it answers; you need not wait for it.'
+          : 'The server that you chose for sending is asked to take it.'}
       </Notice>
       <section class="card stack" aria-label="The signed transaction">
         <p class="text">
@@ -323,7 +330,12 @@ function Signed({ review, txid, transaction }: Extract<Stage, { at: 'signed' }>)
             <span>It learns this payment, and the network address that it came from.</span>
           </p>
         </div>
-        {send.error !== null && <FailureNotice failure={send.error} words={carrierWords(send.error.code)} />}
+        {send.error !== null && (
+          <FailureNotice
+            failure={send.error}
+            words={wordsOfServer(send.error, 'The signed transaction is kept, and nothing was sent twice.')}
+          />
+        )}
         {sent ? (
           <Notice tone="ok" icon="check">
             <b>The server took it.</b> It shows under Activity once your cosigner, or another look at the
@@ -344,31 +356,4 @@ function Signed({ review, txid, transaction }: Extract<Stage, { at: 'signed' }>)
       </section>
     </>
   );
-}
-
-/** Of a server that is not the cosigner. */
-function carrierWords(code: ErrorCode): ErrorWords {
-  const kept = 'The signed transaction is kept, and nothing was sent twice.';
-  switch (code) {
-    case 'ChainUnavailable':
-      return {
-        happened: 'This server does not answer.',
-        safe: kept,
-        next: 'Look at its address, or try another one.',
-      };
-    case 'BroadcastRejected':
-      return {
-        happened: 'This server says that the network does not take the payment.',
-        safe: kept,
-        next: 'Ask another one. If they agree, make it anew with a higher fee.',
-      };
-    case 'BadConfiguration':
-      return {
-        happened: 'This is not the address of a server.',
-        safe: kept,
-        next: 'It begins with https:// and mostly ends in /api.',
-      };
-    default:
-      return wordsFor(code);
-  }
 }

@@ -9,6 +9,7 @@ import { Address, Amount } from '../parts/money.tsx';
 import { FailureNotice } from '../parts/notice.tsx';
 import { momentText } from '../times.ts';
 import { ActivityList, activityName, activityStatus, matchesSearch, notSent } from './activityList.tsx';
+import { ByCosigner } from './byCosigner.tsx';
 import { TransactionFact } from './sending.tsx';
 
 /** More confirmations than this change nothing for anybody. */
@@ -110,8 +111,11 @@ export function Detail({
               </p>
             )
           : [<Sum item={item} unit={unit} key="sum" />, <Facts item={item} unit={unit} key="facts" />]}
-        {item !== null && item.state === 'failed' && item.error !== null && (
+        {item !== null && (item.state === 'failed' || item.state === 'signed') && item.error !== null && (
           <FailureNotice failure={{ code: item.error, detail: '', retryAfterMs: 0 }} />
+        )}
+        {(item?.error === 'RouteUnavailable' || item?.error === 'RouteRejected') && (
+          <ByCosigner request={id} />
         )}
         {evaluate.error !== null && <FailureNotice failure={evaluate.error} />}
         {press.error !== null && <FailureNotice failure={press.error} />}

@@ -15,7 +15,9 @@ export function activityStatus(item: ActivityView, now: number): string {
     case 'attempted':
       return 'Being signed';
     case 'signed':
-      return 'Signed, on its way to the network';
+      return item.error === 'RouteUnavailable'
+        ? 'Signed, not yet taken by your server'
+        : 'Signed, on its way to the network';
     case 'broadcast':
       return 'Not in a block yet';
     case 'failed':

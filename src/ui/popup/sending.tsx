@@ -12,6 +12,7 @@ import { FailureNotice, Notice } from '../parts/notice.tsx';
 import { momentText, tookText } from '../times.ts';
 import { wordsFor } from '../words.ts';
 import { notSent } from './activityList.tsx';
+import { ByCosigner } from './byCosigner.tsx';
 
 const POLL_MS = 1500;
 const SLOW_MS = 20_000;
@@ -101,7 +102,10 @@ export function Sending({
             and press again, or leave it.
           </Notice>
         ) : progress?.error != null ? (
-          <FailureNotice failure={{ code: progress.error, detail: '', retryAfterMs: 0 }} />
+          <>
+            <FailureNotice failure={{ code: progress.error, detail: '', retryAfterMs: 0 }} />
+            {progress.error === 'RouteUnavailable' && <ByCosigner request={review.request} />}
+          </>
         ) : (
           slept && (
             <Notice tone="info" icon="refresh">
@@ -307,6 +311,7 @@ function NotSent({
             <b>{words.happened}</b> {words.safe} {words.next}
           </span>
         </div>
+        {code === 'RouteRejected' && <ByCosigner request={review.request} />}
       </main>
       <div class="actions">
         <button type="button" class="btn btn--primary" onClick={onHome}>

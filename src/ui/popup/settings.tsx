@@ -96,6 +96,24 @@ export function Settings({
               <Icon name="next" />
             </span>
           </button>
+          <button
+            type="button"
+            class="row row--tight"
+            onClick={() => void host.openPage('safety.html', '#route')}
+          >
+            <span class="glyph tone-faint">
+              <Icon name="out" />
+            </span>
+            <span class="row__main">
+              <span class="row__title">Who sends payments</span>
+              <span class={wallet.route?.ours === false ? 'row__sub tone-caution' : 'row__sub'}>
+                {sender(wallet)}
+              </span>
+            </span>
+            <span class="row__chev">
+              <Icon name="next" />
+            </span>
+          </button>
           <div class="row row--tight">
             <span class="glyph tone-faint">
               <Icon name="theme" />
@@ -122,6 +140,11 @@ export function Settings({
       </main>
     </>
   );
+}
+
+function sender({ route }: WalletView): string {
+  if (route === null) return 'Your cosigner';
+  return route.ours ? new URL(route.url).host : 'Nobody until you choose';
 }
 
 /** The way to another key, and back to look at the one before. */

@@ -15,6 +15,7 @@ import type { DeviceClient } from '../portClient.ts';
 import { Centre } from './centre.tsx';
 import { ChangePassword } from './changePassword.tsx';
 import { Receipts } from './receipts.tsx';
+import { RouteScreen } from './route.tsx';
 import { RulesScreen } from './rules.tsx';
 import { SecurityKeyScreen } from './securityKey.tsx';
 
@@ -33,6 +34,7 @@ const NAMES: Record<string, string> = {
   '#rules': 'Rules',
   '#password': 'Password',
   '#security-key': 'Security key',
+  '#route': 'Sending',
 };
 
 function useHash(): string {
@@ -86,6 +88,8 @@ function Screen({ hash, state, host }: { hash: string; state: Unlocked; host: Ho
       return <ChangePassword state={state} />;
     case '#security-key':
       return <SecurityKeyScreen state={state} />;
+    case '#route':
+      return <RouteScreen state={state} host={host} />;
     default:
       return <Centre state={state} host={host} />;
   }
