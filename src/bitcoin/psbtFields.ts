@@ -131,8 +131,8 @@ export function checkField(
 export function readTaprootKeyPath(value: Uint8Array): { fingerprint: number; path: number[] } {
   const r = new WireReader(value);
   r.take(32 * r.count(32));
-  const head = r.take(4);
+  const fingerprint = r.take(4).reduce((number, byte) => number * 256 + byte, 0);
   const path: number[] = [];
   while (r.left > 0) path.push(r.u32());
-  return { fingerprint: new DataView(head.buffer).getUint32(0), path };
+  return { fingerprint, path };
 }

@@ -2,9 +2,8 @@
  * What a signature of a Taproot input signs (BIP-341, "Common signature message"), computed from the PSBT alone. What all
  * inputs share is hashed once, so that the work grows with the transaction and not with its square.
  */
-import { schnorr } from '@noble/curves/secp256k1.js';
-import { sha256 } from '@noble/hashes/sha2.js';
 import { ensure } from '../protocol/errors.ts';
+import { sha256, taggedHash } from '../protocol/sha256.ts';
 import type { Curve } from './curve.ts';
 import {
   type Account,
@@ -104,7 +103,7 @@ export function keyPathSighash(
       ensure(same !== undefined, 'SighashRefused', { detail: 'no output of that index' });
       w.put(hashEach([same], writeOutput));
     }
-    return schnorr.utils.taggedHash('TapSighash', w.finish());
+    return taggedHash('TapSighash', w.finish());
   };
 }
 

@@ -2,12 +2,12 @@
  * What a PSBT does to the account. Device and cosigner both call this and compare digests: what was shown is what is
  * signed. Nothing is believed but amounts and scripts, which the signature covers, and what rederives from the group key.
  */
-import { schnorr } from '@noble/curves/secp256k1.js';
-import { hex } from '@scure/base';
+import { hexToBytes } from '@noble/hashes/utils.js';
 import { blob, bytes, encode, list, oneOf, option, struct, u8, u32, u64 } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
 import { GAP_OWN_OUTPUT, INPUTS_MAX, OUTPUTS_MAX, PSBT_MAX } from '../protocol/limits.ts';
 import { NETWORKS, type Network } from '../protocol/networks.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 import { addressOf } from './address.ts';
 import type { Account, OwnPath } from './descriptor.ts';
 import { type FeeRate, feeRateOf, paymentVsize } from './fees.ts';
@@ -121,7 +121,7 @@ const canonical = struct({
 export function summaryDigest(summary: Summary): Uint8Array<ArrayBuffer> {
   const inputs = summary.inputs.map(({ outpoint, ...input }) => ({
     ...input,
-    txid: Uint8Array.from(hex.decode(outpoint.txid)),
+    txid: hexToBytes(outpoint.txid),
     vout: outpoint.vout,
   }));
   const outputs = summary.outputs.map(({ script, value, own }) => ({
@@ -131,5 +131,5 @@ export function summaryDigest(summary: Summary): Uint8Array<ArrayBuffer> {
   }));
   const { network } = summary;
   const encoded = encode(canonical, { network, spend: Uint8Array.from(summary.spend), inputs, outputs });
-  return Uint8Array.from(schnorr.utils.taggedHash('hoarfrost/summary', encoded));
+  return taggedHash('hoarfrost/summary', encoded);
 }

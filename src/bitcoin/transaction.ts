@@ -1,7 +1,7 @@
 /** Transactions as bytes (BIP-144), their ids and weights (BIP-141). */
-import { sha256 } from '@noble/hashes/sha2.js';
-import { hex } from '@scure/base';
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { ensure } from '../protocol/errors.ts';
+import { sha256 } from '../protocol/sha256.ts';
 import { WireReader, WireWriter } from './wire.ts';
 
 export interface Outpoint {
@@ -40,11 +40,11 @@ export function outpointText(outpoint: Outpoint): string {
 }
 
 export function writeOutpoint(w: WireWriter, outpoint: Outpoint): void {
-  w.put(hex.decode(outpoint.txid).reverse()).u32(outpoint.vout);
+  w.put(hexToBytes(outpoint.txid).reverse()).u32(outpoint.vout);
 }
 
 function readInput(r: WireReader): TxInput {
-  const txid = hex.encode(r.take(32).reverse());
+  const txid = bytesToHex(r.take(32).reverse());
   return { outpoint: { txid, vout: r.u32() }, scriptSig: r.blob(), sequence: r.u32(), witness: [] };
 }
 
@@ -123,7 +123,7 @@ export function txidOf(tx: Transaction): Uint8Array<ArrayBuffer> {
 
 /** The same of a transaction that is encoded without witnesses. */
 export function txidOfBare(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(sha256(sha256(bytes))).reverse();
+  return sha256(sha256(bytes)).reverse();
 }
 
 /** Weight units (BIP-141). */

@@ -69,6 +69,12 @@ export class WireReader {
     return Uint8Array.prototype.slice.call(this.#bytes, at, at + length);
   }
 
+  /** Not copied: for what is read at once. */
+  view(length: number): Uint8Array {
+    const at = this.#advance(length);
+    return this.#bytes.subarray(at, at + length);
+  }
+
   /** Bytes after their compact size. */
   blob(): Uint8Array<ArrayBuffer> {
     return this.take(this.compactSize());

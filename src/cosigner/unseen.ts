@@ -2,7 +2,7 @@
  * Coins that a signature was given for and that the chain has not shown spent, each with its reserve. Only the policy's `unseen`
  * looks at them: what the chain shows never lowers a reserve and never frees a window.
  */
-import { hex } from '@scure/base';
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { outpointText, parseTransaction } from '../bitcoin/transaction.ts';
 import type { HistoryEntry } from '../chain/source.ts';
 import type { Raise } from '../policy/reserves.ts';
@@ -29,7 +29,7 @@ export async function forgetSeen(
   const unseen = await store.viewWallet(wallet, (view) => view.records('unseen'));
   if (unseen.length === 0) return;
   const spent = new Set(history.flatMap(spentBy));
-  const seen = unseen.filter(({ key }) => spent.has(hex.encode(key)));
+  const seen = unseen.filter(({ key }) => spent.has(bytesToHex(key)));
   if (seen.length === 0) return;
   await store.withWallet(wallet, async (tx) => {
     for (const { key } of seen) await tx.deleteRecord('unseen', key);
@@ -39,7 +39,7 @@ export async function forgetSeen(
 function spentBy({ transaction }: HistoryEntry): string[] {
   try {
     return parseTransaction(transaction).inputs.map(({ outpoint }) =>
-      hex.encode(keyOf(outpointText(outpoint))),
+      bytesToHex(keyOf(outpointText(outpoint))),
     );
   } catch (e) {
     // A chain source may say what it likes; what is no transaction spends nothing.
@@ -52,7 +52,7 @@ function spentBy({ transaction }: HistoryEntry): string[] {
 function keyOf(outpoint: string): Bytes {
   const [txid, vout] = outpoint.split(':') as [string, string];
   const key = new Uint8Array(36);
-  key.set(hex.decode(txid));
+  key.set(hexToBytes(txid));
   new DataView(key.buffer).setUint32(32, Number(vout));
   return key;
 }

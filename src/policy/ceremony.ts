@@ -5,9 +5,9 @@
  * Time is handed in and not trusted: it counts only in small steps between two looks, so a clock that jumps ahead, or a cosigner that
  * was down and could hear no contest, brings nothing nearer. One that jumps back counts nothing until it has caught up.
  */
-import { schnorr } from '@noble/curves/secp256k1.js';
 import type { Authenticator, CeremonyPhase, CeremonyPurpose } from '../protocol/ceremony.ts';
 import { ensure } from '../protocol/errors.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -140,17 +140,17 @@ export function hasEnded({ phase }: Pick<Ceremony, 'phase'>): boolean {
 
 /** The id of what an encoded `open` begins: 32 bytes. */
 export function ceremonyId(act: Uint8Array): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(schnorr.utils.taggedHash('hoarfrost/ceremony', act));
+  return taggedHash('hoarfrost/ceremony', act);
 }
 
 /** What the words sign of an act: whoever has it may bring it. */
 export function wordsActHash(act: Uint8Array): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(schnorr.utils.taggedHash('hoarfrost/words-act', act));
+  return taggedHash('hoarfrost/words-act', act);
 }
 
 /** What share 1 signs of an act: on this connection only. */
 export function deviceActHash(handshakeHash: Uint8Array, act: Uint8Array): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(schnorr.utils.taggedHash('hoarfrost/device-act', handshakeHash, act));
+  return taggedHash('hoarfrost/device-act', handshakeHash, act);
 }
 
 function lengthOf({ phase, delay }: Ceremony): number {

@@ -1,7 +1,6 @@
 /**
  * The policy: a canonical document with a rising version (DESIGN section 4). Amounts in sats, times in milliseconds.
  */
-import { schnorr } from '@noble/curves/secp256k1.js';
 import { hex } from '@scure/base';
 import {
   blob,
@@ -22,6 +21,7 @@ import {
 import { ensure } from '../protocol/errors.ts';
 import { PAYEES_MAX, POLICY_MAX, WINDOWS_MAX } from '../protocol/limits.ts';
 import { NETWORKS, type Network } from '../protocol/networks.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 import { CONTACT_MAX, DELAY_MS, type KeygenTerms, readContact } from '../protocol/terms.ts';
 
 /** The longest output script that has an address: a witness program of 40 bytes. */
@@ -115,5 +115,5 @@ export function decodePolicy(bytes: Uint8Array): Policy {
 
 /** What the parties sign: 32 bytes over the canonical encoding. */
 export function policyHash(policy: Policy): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(schnorr.utils.taggedHash('hoarfrost/policy', encodePolicy(policy)));
+  return taggedHash('hoarfrost/policy', encodePolicy(policy));
 }

@@ -3,11 +3,11 @@
  * needs the recovery words, or the cosigner's statement of the ceremony that allowed it. The words alone may freeze, and no more:
  * by an order that names no version, since who has only the words may not know the policy.
  */
-import { schnorr } from '@noble/curves/secp256k1.js';
 import { ceremonyAct } from '../protocol/ceremony.ts';
 import { blob, bytes, decode, option, struct, type TypeOf, u32 } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
 import { POLICY_MAX } from '../protocol/limits.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 import { wordsActHash } from './ceremony.ts';
 import { compare } from './compare.ts';
 import { decodePolicy, encodePolicy, type Policy, policyHash } from './document.ts';
@@ -46,7 +46,7 @@ export type Verify = (key: Uint8Array, message: Uint8Array, signature: Uint8Arra
 
 /** What device and recovery sign: the new policy as the successor of the one before it, in this wallet. */
 export function policyChangeHash(wallet: Uint8Array, previous: Policy, next: Policy): Uint8Array {
-  return schnorr.utils.taggedHash('hoarfrost/policy-change', wallet, policyHash(previous), policyHash(next));
+  return taggedHash('hoarfrost/policy-change', wallet, policyHash(previous), policyHash(next));
 }
 
 export function policyCeremonyHash(
@@ -56,7 +56,7 @@ export function policyCeremonyHash(
   ceremony: Uint8Array,
 ): Uint8Array {
   const change = policyChangeHash(wallet, previous, next);
-  return schnorr.utils.taggedHash('hoarfrost/policy-ceremony', ceremony, change);
+  return taggedHash('hoarfrost/policy-ceremony', ceremony, change);
 }
 
 /**

@@ -34,198 +34,224 @@ const insertCommitments = byCount(
 
 /** The wallet's row is read at once, so that an unknown one fails before `work` begins. */
 export async function openWallet(sql: Sql, id: Bytes, lock: string): Promise<WalletTx> {
-  const one = async (text: string, values: readonly Value[]) => (await sql.all(text, values))[0];
   // The ledger stays the same while the row is locked: only another timeline of the database brings a new one.
-  const row = await one(lock === '' ? SELECT_WALLET : `${SELECT_WALLET}${lock} OF w`, [id]);
+  const [row] = await sql.all(lock === '' ? SELECT_WALLET : `${SELECT_WALLET}${lock} OF w`, [id]);
   ensure(row !== undefined, 'NotEnrolled');
   const begunAt = Number(row.begun_at);
   // What was charged here before a loss, and elsewhere before it came here.
   const losses = [Number(row.ledger_lost_at), Number(row.lost_at)].filter((at) => at > 0 && at >= begunAt);
-  let epoch = Number(row.epoch);
-  let wallet: WalletRecord = {
+  return new SqlWallet(sql, {
     id,
     deviceKey: bytesOf(row.device_key),
-    epoch,
+    epoch: Number(row.epoch),
     certificate: bytesOf(row.certificate),
     nextReceive: Number(row.next_receive),
     nextChange: Number(row.next_change),
     bornAt: Number(row.born_at ?? begunAt),
     ledger: ledgerOf(row),
     lostAt: losses.length === 0 ? null : Math.max(...losses),
-  };
+  });
+}
 
+class SqlWallet implements WalletTx {
+  readonly #sql: Sql;
+  readonly #id: Bytes;
+  #wallet: WalletRecord;
   /** Asked for by every rule that counts; nobody else can append one here. */
-  let last: Promise<StoredReceipt | null> | undefined;
+  #last: Promise<StoredReceipt | null> | undefined;
   /** Until one of them is written. */
-  let decisive: Promise<Map<RecordKind, StoredRecord[]>> | undefined;
+  #decisive: Promise<Map<RecordKind, StoredRecord[]>> | undefined;
 
-  async function recordsOf(kinds: readonly RecordKind[]): Promise<Map<RecordKind, StoredRecord[]>> {
+  constructor(sql: Sql, wallet: WalletRecord) {
+    this.#sql = sql;
+    this.#id = wallet.id;
+    this.#wallet = wallet;
+  }
+
+  get wallet(): WalletRecord {
+    return this.#wallet;
+  }
+
+  async sealedShare(): Promise<Bytes> {
+    const found = await this.#one('SELECT sealed FROM share WHERE wallet = ? AND epoch = ?', [
+      this.#id,
+      this.#wallet.epoch,
+    ]);
+    ensure(found !== undefined, 'ShareUnrecoverable');
+    return bytesOf(found.sealed);
+  }
+
+  async attempt(request: Bytes): Promise<AttemptRecord | null> {
+    const found = await this.#one(
+      'SELECT answer FROM attempt WHERE wallet = ? AND epoch = ? AND request = ?',
+      [this.#id, this.#wallet.epoch, request],
+    );
+    return found === undefined ? null : { answer: blobOf(found.answer) };
+  }
+
+  async commitmentsUsed(commitments: readonly Bytes[]): Promise<boolean> {
+    const text = selectCommitments(commitments.length);
+    return (await this.#sql.all(text, [this.#id, this.#wallet.epoch, ...commitments])).length > 0;
+  }
+
+  async reserves(outpoints: readonly string[]): Promise<Map<string, bigint>> {
+    if (outpoints.length === 0) return new Map();
+    const rows = await this.#sql.all(selectReserves(outpoints.length), [this.#id, ...outpoints]);
+    return new Map(rows.map(({ outpoint, amount }) => [outpoint as string, amount as bigint]));
+  }
+
+  async chargedSince(since: number): Promise<bigint> {
+    const text = 'SELECT coalesce(sum(amount), 0) AS total FROM charge WHERE wallet = ? AND at >= ?';
+    return (await this.#one(text, [this.#id, since]))!.total as bigint;
+  }
+
+  lastReceipt(): Promise<StoredReceipt | null> {
+    this.#last ??= this.#one(
+      'SELECT sequence, body, signature FROM receipt WHERE wallet = ? ORDER BY sequence DESC LIMIT 1',
+      [this.#id],
+    ).then((found) => (found === undefined ? null : receiptOf(found)));
+    return this.#last;
+  }
+
+  async receipts(from: number, max: number): Promise<StoredReceipt[]> {
+    const text =
+      'SELECT sequence, body, signature FROM receipt WHERE wallet = ? AND sequence >= ? ORDER BY sequence LIMIT ?';
+    return (await this.#sql.all(text, [this.#id, from, max])).map(receiptOf);
+  }
+
+  async record(kind: RecordKind, key: Bytes): Promise<Bytes | null> {
+    const found = await this.#one('SELECT body FROM record WHERE wallet = ? AND kind = ? AND key = ?', [
+      this.#id,
+      kind,
+      key,
+    ]);
+    return blobOf(found?.body);
+  }
+
+  async records(kind: RecordKind): Promise<StoredRecord[]> {
+    if (!DECISIVE.includes(kind)) return (await this.#recordsOf([kind])).get(kind)!;
+    this.#decisive ??= this.#recordsOf(DECISIVE);
+    return [...(await this.#decisive).get(kind)!];
+  }
+
+  async putRecord(kind: RecordKind, key: Bytes, body: Bytes): Promise<void> {
+    this.#decisive = undefined;
+    await putRecord(this.#sql, this.#id, kind, key, body);
+  }
+
+  async deleteRecord(kind: RecordKind, key: Bytes): Promise<void> {
+    this.#decisive = undefined;
+    await this.#sql.run('DELETE FROM record WHERE wallet = ? AND kind = ? AND key = ?', [
+      this.#id,
+      kind,
+      key,
+    ]);
+  }
+
+  async replaceRecovery(hostKey: Bytes): Promise<void> {
+    await this.#sql.run('DELETE FROM record WHERE wallet = ? AND kind = ?', [this.#id, 'recovery']);
+    await putRecord(this.#sql, this.#id, 'recovery', hostKey, NOTHING);
+  }
+
+  async replaceDevice(deviceKey: Bytes): Promise<void> {
+    const taken = await this.#one('SELECT 1 FROM wallet WHERE device_key = ?', [deviceKey]);
+    ensure(taken === undefined, 'WalletExists');
+    await this.#sql.run('UPDATE wallet SET device_key = ? WHERE id = ?', [deviceKey, this.#id]);
+    this.#wallet = { ...this.#wallet, deviceKey };
+  }
+
+  async beginEpoch(next: number, sealedShare: Bytes): Promise<void> {
+    await this.#sql.run('INSERT INTO share (wallet, epoch, sealed) VALUES (?, ?, ?)', [
+      this.#id,
+      next,
+      sealedShare,
+    ]);
+    await this.#sql.run('UPDATE wallet SET epoch = ? WHERE id = ?', [next, this.#id]);
+    this.#wallet = { ...this.#wallet, epoch: next };
+  }
+
+  async dropOldEpochs(): Promise<Bytes[]> {
+    const old = 'wallet = ? AND epoch < ?';
+    const shares = await this.#sql.all(`SELECT sealed FROM share WHERE ${old}`, [
+      this.#id,
+      this.#wallet.epoch,
+    ]);
+    for (const table of ['commitment', 'attempt', 'share'])
+      await this.#sql.run(`DELETE FROM ${table} WHERE ${old}`, [this.#id, this.#wallet.epoch]);
+    return shares.map(({ sealed }) => bytesOf(sealed));
+  }
+
+  async retire(): Promise<Bytes[]> {
+    const shares = await this.#sql.all('SELECT sealed FROM share WHERE wallet = ?', [this.#id]);
+    for (const table of ['commitment', 'attempt', 'share'])
+      await this.#sql.run(`DELETE FROM ${table} WHERE wallet = ?`, [this.#id]);
+    // A name that is no key of anybody's, and unique.
+    await this.#sql.run('UPDATE wallet SET device_key = id WHERE id = ?', [this.#id]);
+    return shares.map(({ sealed }) => bytesOf(sealed));
+  }
+
+  async insertAttempt({ request, commitments, spend, at }: NewAttempt): Promise<void> {
+    await Promise.all([
+      this.#sql.run('INSERT INTO attempt (wallet, epoch, request, spend, at) VALUES (?, ?, ?, ?, ?)', [
+        this.#id,
+        this.#wallet.epoch,
+        request,
+        spend,
+        at,
+      ]),
+      this.#sql.run(
+        insertCommitments(commitments.length),
+        commitments.flatMap((hash) => [this.#id, this.#wallet.epoch, hash, request]),
+      ),
+    ]);
+  }
+
+  async storeAnswer(request: Bytes, answer: Bytes): Promise<void> {
+    const text =
+      'UPDATE attempt SET answer = ? WHERE wallet = ? AND epoch = ? AND request = ? AND answer IS NULL';
+    const stored = await this.#sql.run(text, [answer, this.#id, this.#wallet.epoch, request]);
+    ensure(stored === 1, 'Internal', { detail: 'answer stored twice' });
+  }
+
+  async setReserve(outpoint: string, amount: bigint): Promise<void> {
+    const text =
+      'INSERT INTO reserve (wallet, outpoint, amount) VALUES (?, ?, ?) ' +
+      'ON CONFLICT (wallet, outpoint) DO UPDATE SET amount = excluded.amount';
+    await this.#sql.run(text, [this.#id, outpoint, amount]);
+  }
+
+  async charge(amount: bigint, at: number): Promise<void> {
+    await this.#sql.run('INSERT INTO charge (wallet, at, amount) VALUES (?, ?, ?)', [this.#id, at, amount]);
+  }
+
+  async appendReceipt(receipt: StoredReceipt): Promise<void> {
+    const { sequence, body, signature } = receipt;
+    const text = 'INSERT INTO receipt (wallet, sequence, body, signature) VALUES (?, ?, ?, ?)';
+    await this.#sql.run(text, [this.#id, sequence, body, signature]);
+    this.#last = Promise.resolve(receipt);
+  }
+
+  async raiseNextIndices(nextReceive: number, nextChange: number): Promise<void> {
+    const raise = (column: string, to: number) =>
+      this.#sql.run(`UPDATE wallet SET ${column} = ? WHERE id = ? AND ${column} < ?`, [to, this.#id, to]);
+    await raise('next_receive', nextReceive);
+    await raise('next_change', nextChange);
+  }
+
+  async #one(text: string, values: readonly Value[]): Promise<Record<string, unknown> | undefined> {
+    return (await this.#sql.all(text, values))[0];
+  }
+
+  async #recordsOf(kinds: readonly RecordKind[]): Promise<Map<RecordKind, StoredRecord[]>> {
     const found = new Map(kinds.map((kind): [RecordKind, StoredRecord[]] => [kind, []]));
-    for (const { kind, key, body } of await sql.all(selectRecords(kinds.length), [id, ...kinds])) {
+    for (const { kind, key, body } of await this.#sql.all(selectRecords(kinds.length), [
+      this.#id,
+      ...kinds,
+    ])) {
       found.get(kind as RecordKind)!.push({ key: bytesOf(key), body: bytesOf(body) });
     }
     return found;
   }
-
-  return {
-    get wallet() {
-      return wallet;
-    },
-
-    async sealedShare() {
-      const found = await one('SELECT sealed FROM share WHERE wallet = ? AND epoch = ?', [id, epoch]);
-      ensure(found !== undefined, 'ShareUnrecoverable');
-      return bytesOf(found.sealed);
-    },
-
-    async attempt(request): Promise<AttemptRecord | null> {
-      const found = await one('SELECT answer FROM attempt WHERE wallet = ? AND epoch = ? AND request = ?', [
-        id,
-        epoch,
-        request,
-      ]);
-      return found === undefined ? null : { answer: blobOf(found.answer) };
-    },
-
-    async commitmentsUsed(commitments) {
-      const text = selectCommitments(commitments.length);
-      return (await sql.all(text, [id, epoch, ...commitments])).length > 0;
-    },
-
-    async reserves(outpoints) {
-      if (outpoints.length === 0) return new Map();
-      const rows = await sql.all(selectReserves(outpoints.length), [id, ...outpoints]);
-      return new Map(rows.map(({ outpoint, amount }) => [outpoint as string, amount as bigint]));
-    },
-
-    async chargedSince(since) {
-      const text = 'SELECT coalesce(sum(amount), 0) AS total FROM charge WHERE wallet = ? AND at >= ?';
-      return (await one(text, [id, since]))!.total as bigint;
-    },
-
-    lastReceipt() {
-      last ??= one(
-        'SELECT sequence, body, signature FROM receipt WHERE wallet = ? ORDER BY sequence DESC LIMIT 1',
-        [id],
-      ).then((found) => (found === undefined ? null : receiptOf(found)));
-      return last;
-    },
-
-    async receipts(from, max) {
-      const text =
-        'SELECT sequence, body, signature FROM receipt WHERE wallet = ? AND sequence >= ? ORDER BY sequence LIMIT ?';
-      return (await sql.all(text, [id, from, max])).map(receiptOf);
-    },
-
-    async record(kind, key) {
-      const found = await one('SELECT body FROM record WHERE wallet = ? AND kind = ? AND key = ?', [
-        id,
-        kind,
-        key,
-      ]);
-      return blobOf(found?.body);
-    },
-
-    async records(kind) {
-      if (!DECISIVE.includes(kind)) return (await recordsOf([kind])).get(kind)!;
-      decisive ??= recordsOf(DECISIVE);
-      return [...(await decisive).get(kind)!];
-    },
-
-    async putRecord(kind, key, body) {
-      decisive = undefined;
-      await putRecord(sql, id, kind, key, body);
-    },
-
-    async deleteRecord(kind, key) {
-      decisive = undefined;
-      await sql.run('DELETE FROM record WHERE wallet = ? AND kind = ? AND key = ?', [id, kind, key]);
-    },
-
-    async replaceRecovery(hostKey) {
-      await sql.run('DELETE FROM record WHERE wallet = ? AND kind = ?', [id, 'recovery']);
-      await putRecord(sql, id, 'recovery', hostKey, NOTHING);
-    },
-
-    async replaceDevice(deviceKey) {
-      const taken = await one('SELECT 1 FROM wallet WHERE device_key = ?', [deviceKey]);
-      ensure(taken === undefined, 'WalletExists');
-      await sql.run('UPDATE wallet SET device_key = ? WHERE id = ?', [deviceKey, id]);
-      wallet = { ...wallet, deviceKey };
-    },
-
-    async beginEpoch(next, sealedShare) {
-      await sql.run('INSERT INTO share (wallet, epoch, sealed) VALUES (?, ?, ?)', [id, next, sealedShare]);
-      await sql.run('UPDATE wallet SET epoch = ? WHERE id = ?', [next, id]);
-      epoch = next;
-      wallet = { ...wallet, epoch };
-    },
-
-    async dropOldEpochs() {
-      const old = 'wallet = ? AND epoch < ?';
-      const shares = await sql.all(`SELECT sealed FROM share WHERE ${old}`, [id, epoch]);
-      for (const table of ['commitment', 'attempt', 'share'])
-        await sql.run(`DELETE FROM ${table} WHERE ${old}`, [id, epoch]);
-      return shares.map(({ sealed }) => bytesOf(sealed));
-    },
-
-    async retire() {
-      const shares = await sql.all('SELECT sealed FROM share WHERE wallet = ?', [id]);
-      for (const table of ['commitment', 'attempt', 'share'])
-        await sql.run(`DELETE FROM ${table} WHERE wallet = ?`, [id]);
-      // A name that is no key of anybody's, and unique.
-      await sql.run('UPDATE wallet SET device_key = id WHERE id = ?', [id]);
-      return shares.map(({ sealed }) => bytesOf(sealed));
-    },
-
-    async insertAttempt({ request, commitments, spend, at }: NewAttempt) {
-      await Promise.all([
-        sql.run('INSERT INTO attempt (wallet, epoch, request, spend, at) VALUES (?, ?, ?, ?, ?)', [
-          id,
-          epoch,
-          request,
-          spend,
-          at,
-        ]),
-        sql.run(
-          insertCommitments(commitments.length),
-          commitments.flatMap((hash) => [id, epoch, hash, request]),
-        ),
-      ]);
-    },
-
-    async storeAnswer(request, answer) {
-      const text =
-        'UPDATE attempt SET answer = ? WHERE wallet = ? AND epoch = ? AND request = ? AND answer IS NULL';
-      const stored = await sql.run(text, [answer, id, epoch, request]);
-      ensure(stored === 1, 'Internal', { detail: 'answer stored twice' });
-    },
-
-    async setReserve(outpoint, amount) {
-      const text =
-        'INSERT INTO reserve (wallet, outpoint, amount) VALUES (?, ?, ?) ' +
-        'ON CONFLICT (wallet, outpoint) DO UPDATE SET amount = excluded.amount';
-      await sql.run(text, [id, outpoint, amount]);
-    },
-
-    async charge(amount, at) {
-      await sql.run('INSERT INTO charge (wallet, at, amount) VALUES (?, ?, ?)', [id, at, amount]);
-    },
-
-    async appendReceipt(receipt) {
-      const { sequence, body, signature } = receipt;
-      const text = 'INSERT INTO receipt (wallet, sequence, body, signature) VALUES (?, ?, ?, ?)';
-      await sql.run(text, [id, sequence, body, signature]);
-      last = Promise.resolve(receipt);
-    },
-
-    async raiseNextIndices(nextReceive, nextChange) {
-      const raise = (column: string, to: number) =>
-        sql.run(`UPDATE wallet SET ${column} = ? WHERE id = ? AND ${column} < ?`, [to, id, to]);
-      await raise('next_receive', nextReceive);
-      await raise('next_change', nextChange);
-    },
-  };
 }
 
 export const NOTHING: Bytes = new Uint8Array(0);
