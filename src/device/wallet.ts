@@ -243,7 +243,6 @@ export class Wallet {
   /** Where the cosigner answers that the last record names. Its receipts are a chain of their own, its channel key is the record's. */
   async moveTo({ host, port }: Pick<Cosigner, 'host' | 'port'>): Promise<void> {
     if (host === this.#record.host && port === this.#record.port) return;
-    this.#channelKey = null;
     await this.#save({ host, port, receipts: NO_RECEIPTS, receiptsBroken: false, channelKey: null });
   }
 

@@ -310,7 +310,7 @@ await onEachStore(({ first, another, name: nameOf }) => {
     await expect(empty.bind(bytes(4), bytes(5, 16), key(2, 8))).rejects.toEqual(code('BadConfiguration'));
   });
 
-  test('of two channel keys the later one is announced, whoever of two instances says it last', async () => {
+  test('audit-01 of two channel keys the later one is announced, whoever of two instances says it last', async () => {
     const other = await another();
     const key = (number: number) => ({ number, noiseKey: bytes(number) });
     await store.announce(key(2));

@@ -1,5 +1,6 @@
 /** All guards that `npm run guards` takes out. */
 import { AUDIT_GUARDS } from './audit.ts';
+import { CHANNEL_KEY_GUARDS } from './channelKey.ts';
 import { ENDS_GUARDS } from './ends.ts';
 import type { Guard } from './guard.ts';
 import { KEYGEN_GUARDS } from './keygen.ts';
@@ -18,4 +19,5 @@ export const GUARDS: readonly Guard[] = [
   ...REPAIR_GUARDS,
   ...ENDS_GUARDS,
   ...AUDIT_GUARDS,
+  ...CHANNEL_KEY_GUARDS,
 ];

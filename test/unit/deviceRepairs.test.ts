@@ -355,7 +355,7 @@ describe('another cosigner', () => {
     worker.kill();
   });
 
-  test('and back to one that has changed its channel key meanwhile: what it said before counts for nothing', async () => {
+  test('audit-01 and back to one that has changed its channel key meanwhile: what it said before counts for nothing', async () => {
     const { port } = running.listener;
     const rotate = async (number: number) => {
       expect(await rotateChannelKey(folders[0], number - 1, systemRandom)).toBe(number);
