@@ -9,6 +9,7 @@ import { encodePolicy, type Policy, policyHash } from '../policy/document.ts';
 import { frozen, nextPolicy, type PolicyKeys, type SignedPolicy, signedPolicy } from '../policy/versions.ts';
 import { decode, encode } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
+import { POLICY_VERSIONS_ALONE_MAX, POLICY_VERSIONS_MAX } from '../protocol/limits.ts';
 import type { Answer } from '../protocol/messages.ts';
 import { finishCeremony, type Inside, ripeCeremony } from './ceremonies.ts';
 import type { Cosigner } from './cosigner.ts';
@@ -18,8 +19,6 @@ import { type Bytes, numberKey, type StoredRecord, type WalletView } from './sto
 import { deviceShareKey, type Wallet } from './wallet.ts';
 
 const CACHED = 1000;
-/** Versions of one wallet; beyond them it may only be tightened, which is never refused. */
-const VERSIONS_MAX = 256;
 const NO_SPEND: Bytes = new Uint8Array(32);
 
 /** Remembers which chains of versions were verified, by all their bytes. */
@@ -62,13 +61,11 @@ export class Policies {
   }
 }
 
-/** Puts the next version in force at once, with its receipt. */
+/** Puts the next version in force at once, with its receipt. `PolicyFull`, and what `nextPolicy` throws. */
 export async function changePolicy(cosigner: Cosigner, id: Bytes, signed: Bytes): Promise<Answer> {
   const { store, wallets, policies, signer, metrics, contacts, announcements } = cosigner;
   const receipt = await store.withWallet(id, async (tx) => {
     const at = await decisionTime(cosigner, tx);
-    await limitDecisions(cosigner, tx, at);
-    await limitRefusals(cosigner, tx, at);
     const wallet = await wallets.read(cosigner, tx);
     const previous = await policies.inForce(cosigner, tx, wallet);
     const change = decode(signedPolicy, signed);
@@ -76,16 +73,20 @@ export async function changePolicy(cosigner: Cosigner, id: Bytes, signed: Bytes)
     // The words alone have a way of their own, which no device stands in.
     ensure(change.freeze === null, 'Unauthorised', { detail: 'policy signature' });
     const next = nextPolicy(signer.schnorrVerify, keysNow(wallet), previous, change);
+    // Whoever asks too much must not keep it from being frozen; what is frozen is not frozen again, so that is one version more.
+    const freezes = next.frozen && !previous.frozen;
+    if (!freezes) {
+      await limitDecisions(cosigner, tx, at);
+      await limitRefusals(cosigner, tx, at);
+      const alone = change.recovery === null && change.ceremony === null;
+      ensure(next.version <= (alone ? POLICY_VERSIONS_ALONE_MAX : POLICY_VERSIONS_MAX), 'PolicyFull');
+    }
     ensure(next.contact === previous.contact || contacts.serves(next.contact), 'ContactUnavailable');
     if (change.ceremony !== null) {
       // The statement is over this very policy; what it cannot know is what was said since it was given.
       await ripeCeremony(cosigner, tx, change.ceremony.id, 'loosenPolicy');
       await finishCeremony(cosigner, tx, change.ceremony.id);
     }
-    const tightens = change.recovery === null && change.ceremony === null;
-    ensure(tightens || next.frozen || next.version <= VERSIONS_MAX, 'TooLarge', {
-      detail: 'policy versions',
-    });
     await tx.putRecord('policy', numberKey(next.version), signed);
     return appendReceipt(cosigner, tx, {
       spend: NO_SPEND,

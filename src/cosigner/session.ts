@@ -40,6 +40,7 @@ const EXTRA_COST: Partial<Record<Request['kind'], number>> = {
   scan: 4,
   transaction: 2,
   broadcast: 4,
+  changePolicy: 4,
   refreshOpen: 4,
   refreshReveal: 2,
   refreshCertify: 4,

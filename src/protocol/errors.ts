@@ -59,6 +59,7 @@ export type ErrorCode =
   | 'ForeignInput'
   | 'SighashRefused'
   | 'PolicyRefused'
+  | 'PolicyFull' // no further version of it but a freeze
   | 'BroadcastRejected'
   | 'RouteUnavailable' // the server of the user's own that is to send transactions did not take one
   | 'RouteRejected' // it says that the network does not

@@ -15,8 +15,10 @@ export const OUTPUTS_MAX = 500;
 export const POLICY_MAX = 4096;
 /** A policy with its signatures. */
 export const SIGNED_POLICY_MAX = POLICY_MAX + 512;
-/** Versions of one policy after the first, as they travel to another cosigner. */
-export const POLICY_VERSIONS_MAX = 1024;
+/** Versions of one policy: the cosigner reads and verifies all of them at every evaluation. */
+export const POLICY_VERSIONS_MAX = 256;
+/** Those among them that the device makes alone; the rest are for who has another authenticator too. */
+export const POLICY_VERSIONS_ALONE_MAX = 128;
 export const WINDOWS_MAX = 8;
 export const PAYEES_MAX = 64;
 /** Payments of one wallet that wait at a time. */

@@ -244,6 +244,11 @@ const WORDS: Record<ErrorCode, ErrorWords> = {
     safe: NOTHING_SIGNED,
     next: 'Send less, or wait until the limit frees up.',
   },
+  PolicyFull: {
+    happened: 'The rules of this wallet have been changed as often as they can be.',
+    safe: `The rules as they are stay in force. ${MONEY_SAFE}`,
+    next: 'Freezing is always possible. For other rules, move to a new key.',
+  },
   BroadcastRejected: {
     happened: 'Not sent yet by your cosigner; it says that the network did not take this payment.',
     safe: 'It is signed and may still be sent. The next payment spends one of its coins, so that only one of the two can happen.',

@@ -1,6 +1,3 @@
-/** The policy in full as a device meets it: over the wire, against the real store and the real signer. */
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { schnorr } from '@noble/curves/secp256k1.js';
 import { Transaction } from '@scure/btc-signer';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -11,11 +8,9 @@ import { type Clock, steadyClock } from '../../src/cosigner/clock.ts';
 import type { Limits } from '../../src/cosigner/limits.ts';
 import { load } from '../../src/crypto/load.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
-import type { Secret } from '../../src/crypto/secret.ts';
 import { commitAll, finishAll } from '../../src/frost/signing.ts';
-import { encodePolicy, type Policy, policyHash } from '../../src/policy/document.ts';
+import type { Policy } from '../../src/policy/document.ts';
 import { HELD_FOR_MS } from '../../src/policy/evaluate.ts';
-import { policyCeremonyHash, policyChangeHash, signedPolicy } from '../../src/policy/versions.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
 import { HOLDS_MAX } from '../../src/protocol/limits.ts';
 import { type Receipt, receiptBody, signBody } from '../../src/protocol/messages.ts';
@@ -38,6 +33,7 @@ import {
   type TestDevice,
   testFolder,
 } from '../support/cosigner.ts';
+import { changePolicy, type PolicySigner } from '../support/policyChange.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 const code = (name: string) => expect.objectContaining({ code: name });
@@ -77,27 +73,8 @@ const evaluated = async (psbt: Bytes) => (await client.ask({ kind: 'evaluate', p
 const current = async () => client.ask({ kind: 'policy' }, 'policy');
 const verdictOf = ({ body }: Receipt) => decode(receiptBody, body).verdict;
 
-type Signature = 'device' | 'recovery' | 'ceremony';
-async function change(previous: Policy, next: Policy, by: Signature[]): Promise<Receipt> {
-  const signer = await load();
-  const sign = (key: Secret, hash: Uint8Array) =>
-    Uint8Array.from(signer.schnorrSign(key, hash, systemRandom(32)));
-  const { wallet } = device.keys;
-  const hash = policyChangeHash(wallet, previous, next);
-  const id = systemRandom(32);
-  const statement = policyCeremonyHash(wallet, previous, next, id);
-  const signed = encode(signedPolicy, {
-    document: encodePolicy(next),
-    epoch: 0,
-    device: by.includes('device') ? sign(device.share, hash) : null,
-    recovery: by.includes('recovery') ? sign(device.recoveryHost, hash) : null,
-    freeze: null,
-    ceremony: by.includes('ceremony')
-      ? { id, signature: sign(running.cosigner.identity.host, statement) }
-      : null,
-  });
-  return (await client.ask({ kind: 'changePolicy', signed }, 'done')).receipt;
-}
+const change = (previous: Policy, next: Policy, by: PolicySigner[]) =>
+  changePolicy(client, device, running.cosigner.identity, previous, next, by);
 
 describe('a payment that waits', () => {
   const hold = { above: 100_000n, delay: BigInt(DAY) };
@@ -188,131 +165,6 @@ describe('a payment that waits', () => {
     const anew = await ask(psbt, 'deferred');
     expect(anew.until).toBe(now + 2 * DAY);
     expect(anew.ticket).not.toEqual(ticket);
-  });
-});
-
-describe('versions', () => {
-  const tight = { ...policyOf({ perTransaction: 10_000n }), version: 2 };
-
-  test('the device alone tightens at once; looser needs the words or a ceremony too; each has its receipt', async () => {
-    await born();
-    const receipt = await change(policyOf(), tight, ['device']);
-    expect(decode(receiptBody, receipt.body)).toMatchObject({
-      policyVersion: 2,
-      verdict: { kind: 'changed', policy: policyHash(tight) },
-    });
-    expect(await ask(pay(10_000n), 'refused')).toMatchObject({ verdict: { rule: 'perTransaction' } });
-    expect((await current()).document).toEqual(encodePolicy(tight));
-
-    const loose = { ...policyOf(), version: 3 };
-    await expect(change(tight, loose, ['device'])).rejects.toEqual(code('Unauthorised'));
-    await expect(change(tight, loose, ['recovery'])).rejects.toEqual(code('Unauthorised'));
-    await restart();
-    expect(await ask(pay(10_000n), 'refused')).toMatchObject({ verdict: { rule: 'perTransaction' } });
-    await change(tight, loose, ['device', 'recovery']);
-    await ask(pay(10_000n), 'signed');
-    const looser = { ...loose, version: 4, windows: [] };
-    // The cosigner's word alone, without a ceremony of this wallet, is not enough even from itself.
-    await expect(change(loose, looser, ['device', 'ceremony'])).rejects.toEqual(code('SessionUnknown'));
-    await change(loose, looser, ['device', 'recovery']);
-    expect((await client.hello()).policyVersion).toBe(4);
-    expect((await current()).spentInWindows).toEqual([]);
-  });
-
-  test('the device freezes at once, and only device and words thaw', async () => {
-    await born();
-    const frozen = { ...policyOf(), version: 2, frozen: true };
-    await expect(change(policyOf(), frozen, ['recovery'])).rejects.toEqual(code('Unauthorised'));
-    await change(policyOf(), frozen, ['device']);
-    expect(await ask(pay(1n), 'refused')).toMatchObject({ verdict: { kind: 'refuses', rule: 'frozen' } });
-    const thawed = { ...policyOf(), version: 3 };
-    await expect(change(frozen, thawed, ['device'])).rejects.toEqual(code('Unauthorised'));
-    await change(frozen, thawed, ['device', 'recovery']);
-    await ask(pay(1n), 'signed');
-  });
-
-  test('a version is not skipped, repeated, or taken from another wallet', async () => {
-    await born();
-    await change(policyOf(), tight, ['device']);
-    await expect(change(policyOf(), tight, ['device'])).rejects.toEqual(code('WrongVersion'));
-    await expect(change(tight, { ...tight, version: 4 }, ['device'])).rejects.toEqual(code('WrongVersion'));
-    await expect(
-      client.ask({ kind: 'changePolicy', signed: systemRandom(300) }, 'done'),
-    ).rejects.toBeInstanceOf(Error);
-    expect((await client.hello()).policyVersion).toBe(2);
-  });
-
-  test('after 256 versions the policy is loosened no more, and still frozen', async () => {
-    await born({}, clock, { refusals: { most: 1000, inMs: 1 }, decisions: { most: 1000, inMs: 1 } });
-    let previous = policyOf();
-    const next = async (frozen: boolean) => {
-      const version = { ...previous, version: previous.version + 1, frozen };
-      await change(previous, version, frozen ? ['device'] : ['device', 'recovery']);
-      previous = version;
-    };
-    while (previous.version < 256) await next(!previous.frozen);
-    expect(previous.frozen).toBe(true);
-    await expect(next(false)).rejects.toEqual(code('TooLarge'));
-    await change(previous, { ...previous, version: 257, unseen: 0n }, ['device']);
-  });
-
-  test('who writes to the database can neither loosen the policy nor go back behind its receipts', async () => {
-    await born();
-    await change(policyOf(), tight, ['device']);
-    const database = async (sql: string, ...values: Bytes[]) => {
-      await running.stop();
-      const db = new DatabaseSync(join(folder, 'cosigner.sqlite'));
-      db.prepare(sql).run(...values);
-      db.close();
-      running = await startCosigner({ folder, clock });
-      client = await Client.shake(addressOf(running), device.noise);
-    };
-    const row = (body: Uint8Array<ArrayBuffer>) =>
-      database("UPDATE record SET body = ? WHERE kind = 'policy'", body);
-    const read = async () => {
-      const db = new DatabaseSync(join(folder, 'cosigner.sqlite'), { readOnly: true });
-      const { body } = db.prepare("SELECT body FROM record WHERE kind = 'policy'").get() as { body: Bytes };
-      db.close();
-      return Uint8Array.from(body);
-    };
-    const real = await read();
-    const forged = { ...decode(signedPolicy, real), document: encodePolicy({ ...policyOf(), version: 2 }) };
-    await row(encode(signedPolicy, forged));
-    await expect(client.hello()).rejects.toEqual(code('Unauthorised'));
-    await row(real);
-    await client.hello();
-    await database("UPDATE record SET key = ? WHERE kind = 'policy'", Uint8Array.of(0, 0, 0, 9));
-    await expect(client.hello()).rejects.toEqual(code('WrongVersion'));
-    await database("DELETE FROM record WHERE kind = 'policy'");
-    await expect(client.hello()).rejects.toEqual(code('WrongVersion'));
-    await expect(current()).rejects.toEqual(code('WrongVersion'));
-  });
-
-  test('what was verified before counts for the very same bytes: a row that changes under a running server is caught', async () => {
-    await born();
-    await change(policyOf(), tight, ['device']);
-    await ask(pay(100n), 'signed');
-    const db = new DatabaseSync(join(folder, 'cosigner.sqlite'));
-    const real = Uint8Array.from(
-      db.prepare("SELECT body FROM record WHERE kind = 'policy'").get()!.body as Bytes,
-    );
-    const forged = { ...decode(signedPolicy, real), document: encodePolicy({ ...policyOf(), version: 2 }) };
-    const policy = db.prepare("UPDATE record SET body = ? WHERE kind = 'policy'");
-    policy.run(encode(signedPolicy, forged));
-    await expect(ask(pay(100n), 'signed')).rejects.toEqual(code('Unauthorised'));
-    policy.run(real);
-    await ask(pay(100n), 'signed');
-
-    const certificate = Uint8Array.from(
-      db.prepare('SELECT certificate FROM wallet').get()!.certificate as Bytes,
-    );
-    const other = certificate.with(certificate.length - 1, certificate.at(-1)! ^ 1);
-    const row = db.prepare('UPDATE wallet SET certificate = ?');
-    row.run(Uint8Array.from(other));
-    await expect(ask(pay(100n), 'signed')).rejects.toEqual(code('BadCertificate'));
-    row.run(certificate);
-    await ask(pay(100n), 'signed');
-    db.close();
   });
 });
 
