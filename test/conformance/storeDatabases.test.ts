@@ -26,7 +26,7 @@ const PRINTS = [
   '484e3f12b8de1f9e',
   '1d2fe6b2382edc1c',
   '781f2937298db25a',
-  '63729512bc0008bc',
+  'ca776a99d2c007a0',
 ];
 /** The schema as it was at a version, with one wallet in it. */
 const atVersion = (version: number, words: Parameters<typeof spell>[1], blob: (n: number) => string) =>
@@ -39,6 +39,7 @@ const atVersion = (version: number, words: Parameters<typeof spell>[1], blob: (n
        VALUES (${blob(10)}, 3, ${blob(1)}, ${blob(2)}, ${NOW}, ${blob(3)});`,
     `INSERT INTO commitment (wallet, epoch, hash, request) VALUES (${blob(10)}, 3, ${blob(4)}, ${blob(1)});`,
     `INSERT INTO charge (wallet, at, amount) VALUES (${blob(10)}, ${NOW}, 7);`,
+    version < 3 ? '' : `UPDATE cosigner SET identity = ${blob(15)}, ledger = ${blob(17)};`,
   ].join('\n');
 
 async function checkOld(store: Store): Promise<void> {
@@ -52,6 +53,11 @@ async function checkOld(store: Store): Promise<void> {
     await tx.putRecord('policy', bytes(1), bytes(2));
     await tx.charge(1n, NOW);
   });
+  const { ledger } = await store.greeting();
+  await store.bind(bytes(15), bytes(6, 16), { number: 0, noiseKey: bytes(7) });
+  // A ledger that had a name keeps it: what was asked under it is not void.
+  const named = ledger.some((byte) => byte !== 0) ? ledger : bytes(6, 16);
+  expect(await store.greeting()).toMatchObject({ ledger: named });
   await store.close();
 }
 const VERSIONS = MIGRATIONS.map((_, i) => i + 1);

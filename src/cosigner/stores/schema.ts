@@ -114,8 +114,10 @@ export const MIGRATIONS = [
     body BYTES NOT NULL
   ) CLUSTERED;
   `,
-  // Which of the cosigner's channel keys devices are told to pin: instances beside each other tell the same.
+  // Which of the cosigner's channel keys devices are told to pin: instances beside each other tell the same. Whose the store is
+  // was said by both keys before, and is said anew by the one that stays.
   `
+  UPDATE cosigner SET identity = NULL;
   ALTER TABLE cosigner ADD COLUMN channel INT NOT NULL DEFAULT 0;
   ALTER TABLE cosigner ADD COLUMN channel_key BYTES;
   `,

@@ -172,7 +172,8 @@ export class SqlStore implements Store {
     return this.#write(null, async (sql) => {
       const [row] = await sql.all(`SELECT identity FROM cosigner${sql.forUpdate}`);
       const known = blobOf(row?.identity);
-      const text = 'UPDATE cosigner SET identity = ?, ledger = ?, channel = ?, channel_key = ?';
+      const text =
+        'UPDATE cosigner SET identity = ?, ledger = coalesce(ledger, ?), channel = ?, channel_key = ?';
       if (known === null) await sql.run(text, [identity, ledger, number, noiseKey]);
       else
         ensure(equalVar(known, identity), 'BadConfiguration', { detail: 'data: keys of another cosigner' });
