@@ -22,6 +22,8 @@ export interface Limits {
   readonly device: Rate;
   /** Transactions handed on for one wallet. */
   readonly broadcasts: Rate;
+  /** Test signatures of one wallet: a refresh needs one, and another where its answer was lost. */
+  readonly tests: Rate;
   /** Decisions about signatures of one wallet, and those among them that were no signature. */
   readonly decisions: { readonly most: number; readonly inMs: number };
   readonly refusals: { readonly most: number; readonly inMs: number };
@@ -36,6 +38,7 @@ export const USUAL_LIMITS: Limits = {
   strangers: { burst: 240, perMinute: 120 },
   device: { burst: 600, perMinute: 1200 },
   broadcasts: { burst: 30, perMinute: 6 },
+  tests: { burst: 20, perMinute: 1 },
   decisions: { most: 240, inMs: 60_000 },
   refusals: { most: 100, inMs: 3_600_000 },
   openEnrolments: null,
@@ -127,6 +130,7 @@ export class Limiter {
   readonly strangers: Buckets;
   readonly devices: Buckets;
   readonly broadcasts: Buckets;
+  readonly tests: Buckets;
 
   constructor(limits: Limits, clock: Clock) {
     this.limits = limits;
@@ -137,6 +141,7 @@ export class Limiter {
     this.strangers = buckets(limits.strangers);
     this.devices = buckets(limits.device);
     this.broadcasts = buckets(limits.broadcasts);
+    this.tests = buckets(limits.tests);
   }
 }
 

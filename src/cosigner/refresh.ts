@@ -6,6 +6,7 @@
  *
  *   refreshOpen -> refreshReveal -> refreshCertify    then testSign -> refreshDone, which dooms the share before
  */
+import { bytesToHex } from '@noble/hashes/utils.js';
 import { equalVar, taggedHash } from '../crypto/hash.ts';
 import { type Secret, withSecrets } from '../crypto/secret.ts';
 import { completeRecord, type Epoch, testSignInput } from '../frost/epoch.ts';
@@ -257,7 +258,7 @@ async function forgetVoids(tx: WalletTx): Promise<void> {
 
 /**
  * Our share of the signature that shows both new shares to fit: kept in the ledger as any other, so that no commitment is
- * ever answered twice. `EpochStale`, `AttemptReused`, `AttemptBurned`, `BadEncoding`.
+ * ever answered twice. `EpochStale`, `AttemptReused`, `AttemptBurned`, `RateLimited`, `BadEncoding`.
  */
 export async function testSign(
   cosigner: Cosigner,
@@ -265,7 +266,7 @@ export async function testSign(
   handshakeHash: Bytes,
   { epoch: number, commitment }: Extract<Request, { kind: 'testSign' }>,
 ): Promise<Answer> {
-  const { store, wallets, keyWrap, signer, random, clock } = cosigner;
+  const { store, wallets, keyWrap, signer, random, clock, limiter } = cosigner;
   const request = taggedHash('hoarfrost/test-request', commitment);
   checkCommitments(signer, [commitment]);
   const { epoch, sealed, before } = await store.withWallet(id, async (tx) => {
@@ -275,6 +276,8 @@ export async function testSign(
     if (before === null) {
       const commitments = [taggedHash('hoarfrost/commitment', commitment)];
       ensure(!(await tx.commitmentsUsed(commitments)), 'AttemptReused');
+      // No policy is asked and no receipt given, so nothing else counts them; each row stays as long as the epoch.
+      limiter.tests.take(bytesToHex(id));
       await tx.insertAttempt({ request, commitments, spend: NO_SPEND, at: clock.now() });
     }
     return { epoch, sealed: await tx.sealedShare(), before };

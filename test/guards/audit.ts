@@ -74,6 +74,15 @@ export const AUDIT_GUARDS = [
       'audit-03 broadcasts of a wallet are limited, whatever they carry',
     ],
   ]),
+  ...guards('src/cosigner/refresh.ts', 'test/unit/cosignerLimits.test.ts', [
+    [
+      'audit-12',
+      'the rate of test signatures',
+      '      limiter.tests.take(bytesToHex(id));\n',
+      '',
+      'test signatures of a wallet are limited, and one that was given is given again',
+    ],
+  ]),
   ...guards(SESSION, 'test/unit/cosignerChannel.test.ts', [
     [
       'audit-04',

@@ -338,6 +338,22 @@ describe('audit-12 devices', () => {
     await expect(broadcast(transaction)).rejects.toEqual(limited());
     expect(running.chain.sent).toHaveLength(1);
   });
+
+  test('test signatures of a wallet are limited, and one that was given is given again', async () => {
+    await start({ limits: { tests: { burst: 2, perMinute: 1 } } });
+    const { client, device } = await newDevice(running);
+    const asked = async () => {
+      const { committed } = await attemptOf(client, device, payment(device, { amount: 1000n }));
+      const commitment = Uint8Array.from(committed.commitments[0]!);
+      return { kind: 'testSign', epoch: 0, commitment } as const;
+    };
+    const first = await asked();
+    const tested = await client.ask(first, 'tested');
+    await client.ask(await asked(), 'tested');
+    await expect(client.ask(await asked(), 'tested')).rejects.toEqual(limited());
+    expect(await client.ask(first, 'tested')).toEqual(tested);
+    await pay(client, device, 1000n);
+  });
 });
 
 describe('audit-12 what guards the share survives a restart', () => {
