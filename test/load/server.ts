@@ -97,9 +97,10 @@ export async function openHouse(options: {
     'log-level': 'error',
     ...options.settings,
   };
-  // The memory allocator's settings are part of how it is run.
+  // The settings of its memory are part of how it is run.
   const unit = readFileSync(join(root, 'docs/hoarfrost-cosigner.service'), 'utf8');
-  const env = { ...process.env, ...parseEnv(/^Environment=(.*)$/m.exec(unit)![1]!) };
+  const settled = [...unit.matchAll(/^Environment=(.*)$/gm)].map(([, line]) => line).join('\n');
+  const env = { ...process.env, ...parseEnv(settled) };
   const flags = Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
   const main = join(root, 'src/cosigner/main.ts');
   const stdout = await run(process.execPath, [main, 'init', ...flags], { cwd: root, deadlineMs: 30_000 });
