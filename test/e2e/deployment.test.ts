@@ -4,7 +4,7 @@
  */
 import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isExecutable, onPath, run } from '../../scripts/setup/command.ts';
 import { root } from '../../scripts/setup/paths.ts';
@@ -51,9 +51,12 @@ await describeReal('the image', ['namespaces', 'openssl'], () => {
       .split('\n')
       .filter((line) => line !== '' && !line.startsWith('#'))
       .map((line) => line.split(/\s+/));
+    const ignored = (await readFile(join(root, '.dockerignore'), 'utf8')).split('\n');
+    const filter = (path: string) => !ignored.includes(relative(root, path));
     for (const words of of('COPY')) {
       if (words[0]!.startsWith('--from')) continue;
-      for (const name of words.slice(0, -1)) await cp(join(root, name), join(app, name), { recursive: true });
+      for (const name of words.slice(0, -1))
+        await cp(join(root, name), join(app, name), { recursive: true, filter });
     }
     const [npm, ...args] = of('RUN').find(([word]) => word === 'npm')!;
     await run(npm!, [...args, '--prefer-offline'], { cwd: app, deadlineMs: 3 * MINUTE });
@@ -63,7 +66,9 @@ await describeReal('the image', ['namespaces', 'openssl'], () => {
     await rm(place, { recursive: true, force: true });
   });
 
-  test('holds the product’s own packages and nothing else', async () => {
+  test('holds the product’s own packages and nothing else, and none of the browser’s half', async () => {
+    expect(await readdir(join(app, 'src'))).toContain('cosigner');
+    expect(await readdir(join(app, 'src'))).not.toContain('ui');
     const { dependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
     const installed = await readdir(join(app, 'node_modules'));
     for (const name of Object.keys(dependencies)) expect(installed).toContain(name.split('/')[0]);
