@@ -5,21 +5,26 @@ const seconds = (since: number): string => `${((performance.now() - since) / 100
 /**
  * Runs one step and prints `name … outcome (1.2 s)`. A step must print nothing itself.
  * @param outcome what to say of the result; `done` when left out
+ * @param when for steps that run beside each other: the whole line once it has ended
  * @throws what `run` throws, after the line says `failed`
  */
 export async function step<T>(
   name: string,
   run: () => Promise<T>,
   outcome?: (result: T) => string,
+  when: 'begun' | 'ended' = 'begun',
 ): Promise<T> {
   const started = performance.now();
-  process.stdout.write(`${name} … `);
+  const begin = `${name} … `;
+  const end = (text: string) =>
+    process.stdout.write(`${when === 'ended' ? begin : ''}${text} (${seconds(started)})\n`);
+  if (when === 'begun') process.stdout.write(begin);
   try {
     const result = await run();
-    process.stdout.write(`${outcome?.(result) ?? 'done'} (${seconds(started)})\n`);
+    end(outcome?.(result) ?? 'done');
     return result;
   } catch (error) {
-    process.stdout.write(`failed (${seconds(started)})\n`);
+    end('failed');
     throw error;
   }
 }

@@ -18,15 +18,17 @@ const MINUTE = 60_000;
 const CHECKS = ['types', 'lint', 'rules', 'unused', 'wasm', 'build'];
 /** Heavier runs with commands of their own, in their short form: the names of npm scripts and what they are given. */
 const SHORT_RUNS: Record<string, readonly string[]> = {
-  'test:peers': ['--count', '1000'],
+  // Minutes on one core, and what it measures it compares with itself: those after it run on the other one meanwhile.
   'test:timing': ['--samples', '100000'],
-  'test:answers': [],
+  'test:peers': ['--count', '1000'],
   // The same cases each time: what a fresh seed finds is for those who run it by itself.
   fuzz: ['--quick', '--seed', '1'],
   crash: ['--quick', '--seed', '1'],
   // Others for each commit: it takes them out one after the other.
   guards: ['--quick'],
 };
+/** Listens for differences of microseconds in another process, so it runs alone. */
+const ALONE = 'test:answers';
 /** Folders under test/, run side by side within each. */
 const GROUPS = ['unit', 'vectors', 'property', 'conformance'];
 /** The folders under test/ whose files use browsers, node and cosigner: two at a time, a line each. */
@@ -53,10 +55,11 @@ function part(name: string, get: () => Promise<unknown>): Promise<unknown> {
   return step(name, getOrSay, (got) => (typeof got === 'string' ? got : 'here'));
 }
 
-async function check(name: string, args: readonly string[] = []): Promise<void> {
+async function check(name: string, args: readonly string[] = [], when?: 'ended'): Promise<void> {
   const command = ['run', '--silent', name, ...(args.length > 0 ? ['--', ...args] : [])];
   try {
-    await step([name, ...args].join(' '), () => run('npm', command, { cwd: root, deadlineMs: 15 * MINUTE }));
+    const work = () => run('npm', command, { cwd: root, deadlineMs: 15 * MINUTE });
+    await step([name, ...args].join(' '), work, undefined, when);
     add({ passed: 1, failed: [], skipped: [] });
   } catch (error) {
     add({ passed: 0, failed: [`${name}\n${(error as Error).message}`], skipped: [] });
@@ -69,7 +72,7 @@ async function tests(name: string, config: string, filter: string): Promise<void
 }
 
 const wanted = process.argv.slice(2);
-const all = [...CHECKS, ...Object.keys(SHORT_RUNS), ...GROUPS, ...END_TO_END];
+const all = [...CHECKS, ...GROUPS, ...Object.keys(SHORT_RUNS), ALONE, ...END_TO_END];
 const unknown = wanted.filter((name) => !all.includes(name));
 if (unknown.length > 0) {
   console.error(`No such tests: ${unknown.join(', ')}. There are: ${all.join(', ')}`);
@@ -87,7 +90,11 @@ try {
   if (real.length > 0 || chosen.has('conformance')) await part('PostgreSQL', getPostgres);
   for (const name of CHECKS) if (chosen.has(name)) await check(name);
   for (const name of GROUPS) if (chosen.has(name)) await tests(name, 'vitest.config.ts', `test/${name}/`);
-  for (const [name, args] of Object.entries(SHORT_RUNS)) if (chosen.has(name)) await check(name, args);
+  const [longest, ...others] = Object.entries(SHORT_RUNS).filter(([name]) => chosen.has(name));
+  const beside = longest === undefined ? undefined : check(...longest, 'ended');
+  for (const [name, args] of others) await check(name, args, 'ended');
+  await beside;
+  if (chosen.has(ALONE)) await check(ALONE);
   for (const folder of real) {
     const ended: OnFile = (path, tally, ms) =>
       console.log(`${path} … ${summary(tally)} (${(ms / 1000).toFixed(1)} s)`);
