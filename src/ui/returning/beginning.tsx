@@ -60,7 +60,10 @@ export function Beginning({ onBegun }: { onBegun: () => void }) {
               {link.network !== null && <NetworkBadge network={link.network} />}
             </div>
             <Fingerprint hex={link.fingerprint} />
-            <p class="small">Is this the fingerprint on your cosigner’s own screen, or on your kit?</p>
+            <p class="small">
+              Is this the fingerprint on your cosigner’s own screen, or on your kit? A cosigner may have
+              changed its own since the kit was printed: then its screen counts.
+            </p>
             {link.network === null && (
               <Segmented label="Network" value={chosen} options={CHOICES} onChange={setChosen} />
             )}
