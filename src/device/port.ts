@@ -289,8 +289,8 @@ export interface PortMethods {
   setAutoLock: [{ minutes: number }, null];
   /** The last ones, newest first, checked to be one chain; `total` are there in all. None of a chain that is broken. */
   receipts: [null, { items: ReceiptView[]; total: number; broken: boolean }];
-  /** What is public of this wallet, for the recovery page or another browser: an encoded `offlineBundle`. No share, no key. */
-  exportState: [null, { bundle: Uint8Array }];
+  /** What is public of this wallet, for a browser that takes this one's place: an encoded `offlineMessage`. No share, no key. */
+  exportState: [null, { message: Uint8Array }];
   activityDetail: [{ id: string }, ActivityView & { transaction: Uint8Array | null }];
   /** A drafted payment as a request to the recovery page, an encoded `offlineMessage`; ends the request before. `InsufficientFunds`, `MayPayTwice`. */
   offlineRequest: [{ request: string }, { message: Uint8Array }];
@@ -318,8 +318,8 @@ export interface PortMethods {
   returnLook: [null, null];
   /** Another question for the recovery page: the words stop all payments at once, whoever has the lost device. */
   returnFreeze: [null, { message: Uint8Array }];
-  /** The first message for the recovery page once the ceremony is ripe, or null if the wallet is here already: `CeremonyWaits`, `CeremonyEnded`, `WalletExists`, `WrongPassword`. */
-  returnStart: [{ password: string }, { message: Uint8Array | null }];
+  /** The first message for the recovery page once the ceremony is ripe, or null if the wallet is here already. `saved`: what `exportState` once gave, or null. `CeremonyWaits`, `CeremonyEnded`, `WalletExists`, `WrongPassword`, `BadCertificate` if what was saved is of another wallet. */
+  returnStart: [{ password: string; saved: Uint8Array | null }, { message: Uint8Array | null }];
   /** What the recovery page answered, and the next message for it; null where that was the last word. */
   returnAnswer: [{ message: Uint8Array }, { message: Uint8Array | null }];
   /** Gives up, and forgets the keys. */

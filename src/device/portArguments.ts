@@ -1,6 +1,6 @@
 /** What each method of the port takes, checked before anything runs: `BadEncoding` for everything else. */
 import { ensure } from '../protocol/errors.ts';
-import { PAYEES_MAX } from '../protocol/limits.ts';
+import { OFFLINE_MAX, PAYEES_MAX } from '../protocol/limits.ts';
 import { NETWORKS, type Network } from '../protocol/networks.ts';
 import type { PortMethod, PortMethods, Rules } from './port.ts';
 
@@ -14,6 +14,7 @@ const textOrNull: Check<string | null> = (v): v is string | null => v === null |
 const integer: Check<number> = (v): v is number => Number.isSafeInteger(v);
 const sats: Check<bigint> = (v): v is bigint => typeof v === 'bigint';
 const bytes: Check<Uint8Array> = (v): v is Uint8Array => v instanceof Uint8Array && v.length <= BYTES_MAX;
+const file: Check<Uint8Array> = (v): v is Uint8Array => v instanceof Uint8Array && v.length <= OFFLINE_MAX;
 const network: Check<Network> = (v): v is Network => (NETWORKS as readonly unknown[]).includes(v);
 const amount: Check<bigint | 'all'> = (v): v is bigint | 'all' => v === 'all' || sats(v);
 const nothing: Check<null> = (v): v is null => v === null;
@@ -96,7 +97,7 @@ const ARGUMENTS: { [M in PortMethod]: Check<PortMethods[M][0]> } = {
   returnQuestion: nothing,
   returnLook: nothing,
   returnFreeze: nothing,
-  returnStart: fields({ password: text }),
+  returnStart: fields({ password: text, saved: orNull(file) }),
   returnAnswer: fields({ message: bytes }),
   returnStop: nothing,
   ceremonies: nothing,

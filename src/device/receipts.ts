@@ -67,15 +67,16 @@ export async function followReceipts(
 const RECENT = 200;
 
 /**
- * The last receipts, oldest first, and the head after them. They stand in one chain with `head`, or it throws
+ * The last receipts, oldest first, as they say and as they are signed, and the head after them. They stand in one chain with `head`, or it throws
  * `TranscriptMismatch` as `followReceipts` does.
  */
 export async function recentReceipts(
   chain: Chain,
   head: ReceiptHead,
-): Promise<{ items: TypeOf<typeof receiptBody>[]; head: ReceiptHead }> {
+): Promise<{ items: TypeOf<typeof receiptBody>[]; signed: Receipt[]; head: ReceiptHead }> {
   const { signer, hostKey, wallet } = chain;
   const items: TypeOf<typeof receiptBody>[] = [];
+  const signed: Receipt[] = [];
   let at: ReceiptHead | null = null;
   const from = Math.max(1, head.sequence - RECENT + 1);
   for (let pages = 0; pages < PAGES_MAX; pages++) {
@@ -86,11 +87,12 @@ export async function recentReceipts(
       at = append(chain, at, receipt);
       if (at.sequence === head.sequence) ensureSame(equalVar(at.hash, head.hash));
       items.push(item);
+      signed.push(receipt);
     }
     if (page.length === 0) break;
   }
   ensureSame((at?.sequence ?? 0) >= head.sequence);
-  return { items: items.slice(-RECENT), head: at ?? head };
+  return { items: items.slice(-RECENT), signed: signed.slice(-RECENT), head: at ?? head };
 }
 
 async function walk(chain: Chain, from: ReceiptHead, until: number): Promise<ReceiptHead> {

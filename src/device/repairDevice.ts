@@ -20,10 +20,12 @@ import { decode } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
 import { generateNoiseKeyPair } from '../protocol/noise.ts';
 import type { OfflineOf } from '../protocol/offline.ts';
+import type { PublicState } from '../protocol/publicState.ts';
 import { Connection } from './connection.ts';
 import type { Change, Database } from './database.ts';
 import type { Environment } from './environment.ts';
 import type { Newcomer, NewcomerRecord } from './newcomer.ts';
+import { unsettledRoute } from './route.ts';
 import { sealVault, unlockWith, Vault, vaultChanges } from './vault.ts';
 import { newWallet } from './wallet.ts';
 
@@ -35,12 +37,14 @@ interface Parts {
   readonly signer: SignerModule;
 }
 
-/** What the cosigner keeps of the wallet. */
+/** What the cosigner keeps of the wallet, and what was saved from the lost device. */
 interface Told {
   readonly certificate: Bytes;
   readonly records: readonly Bytes[];
   /** What it says of its channel key. */
   readonly channelKey: Bytes | null;
+  /** The server that the lost device sent by, which is asked about before it is used; null if none is known. */
+  readonly route: string | null;
 }
 
 interface Known {
@@ -79,17 +83,19 @@ export class DeviceRepair {
   /**
    * The offer for the recovery page, or null if this device has become the wallet's already and the wallet is stored; then
    * `onDurable` got its data key. `newcomer` is the run's from here on. Throws `CeremonyWaits`, `CeremonyEnded`,
-   * `WalletExists` where another one is here, `WrongCosignerKey`, `CosignerUnreachable`, and what a cosigner that tells another
+   * `BadCertificate` if what was saved is of another wallet, `WalletExists` where another one is here, `WrongCosignerKey`, `CosignerUnreachable`, and what a cosigner that tells another
    * wallet is refused with.
    */
   static async start(
     parts: Parts,
     newcomer: Newcomer,
+    saved: PublicState | null,
     onDurable: (dataKey: Secret) => Promise<void>,
   ): Promise<{ run: DeviceRepair; offer: OfflineOf<'repairOffer'> } | null> {
     const { signer, env } = parts;
     const { record, host, channel } = newcomer;
     const { cosigner, network } = record;
+    const route = saved?.route ?? null;
     let connection: Connection | undefined;
     try {
       const opened = await Connection.open({ cosigner, network, local: channel, env });
@@ -97,7 +103,7 @@ export class DeviceRepair {
       const { enrolled, channelKey } = opened.hello;
       if (enrolled) {
         const { certificate, records } = await connection.request({ kind: 'records' }, 'records');
-        await adopt(parts, newcomer, { certificate, records, channelKey }, onDurable);
+        await adopt(parts, newcomer, { certificate, records, channelKey, route }, onDurable);
         connection.close();
         host.wipe();
         return null;
@@ -108,15 +114,16 @@ export class DeviceRepair {
       const [state, hello] = openRepair(signer, self, env.random);
       const asked = { kind: 'repairOpen', ceremony, hello } as const;
       const { certificate, records, open } = await connection.request(asked, 'repairOpened');
-      const told = { certificate, records, channelKey };
+      const told = { certificate, records, channelKey, route };
       const known = readWallet(signer, record, told);
       await ensureOwn(parts.db, known.key);
+      const copies = [records, ...copiesOf(signer, saved, known.key)];
       const stage: Stage = { at: 'offer', state, open };
       return {
         run: new DeviceRepair(parts, newcomer, { connection, told, known, stage }),
         offer: {
           kind: 'repairOffer',
-          bundle: { certificate, copies: [records] },
+          bundle: { certificate, copies },
           ceremony,
           target: 1,
           hello,
@@ -230,6 +237,14 @@ function readWallet(
   return { key, epoch };
 }
 
+/** The lost device's own copy, if it was saved. Throws `BadCertificate` for another wallet's. */
+function copiesOf(signer: SignerModule, saved: PublicState | null, key: KeyRecord): Bytes[][] {
+  if (saved === null) return [];
+  const { wallet } = verifyCertificate(signer, saved.bundle.certificate);
+  ensure(equalVar(wallet, key.wallet), 'BadCertificate', { detail: 'another wallet' });
+  return saved.bundle.copies.slice(0, 1);
+}
+
 /** A vault that is here gives way to its own wallet alone: the share of another would be gone. `WalletExists`. */
 async function ensureOwn(db: Database, key: KeyRecord): Promise<void> {
   const vault = await db.get('vault', 'vault');
@@ -274,6 +289,7 @@ async function adopt(
         key: 'wallet',
         value: newWallet(told.certificate, record.cosigner, told.channelKey),
       },
+      ...(told.route === null ? [] : [unsettledRoute(told.route)]),
       { store: 'newcomer', key: 'newcomer', value: null },
     ]);
     await onDurable(dataKey);

@@ -14,7 +14,7 @@ import type { Random } from '../crypto/random.ts';
 import { encode, text } from '../protocol/codec.ts';
 import { ensure, HoarfrostError, isHoarfrostError } from '../protocol/errors.ts';
 import type { Network } from '../protocol/networks.ts';
-import type { Database } from './database.ts';
+import type { Change, Database } from './database.ts';
 import type { Environment } from './environment.ts';
 import type { RouteView } from './port.ts';
 import type { Vault } from './vault.ts';
@@ -146,6 +146,11 @@ export function routeUrl(written: string): string {
   const bare = username === '' && password === '' && !/[?#]/.test(base) && base.length <= URL_MAX;
   ensure(bare && (protocol === 'https:' || PLAIN.test(hostname)), 'BadConfiguration', { detail: 'route' });
   return base;
+}
+
+/** Of another device: under no seal of ours, so that it is asked about before anything is sent. */
+export function unsettledRoute(url: string): Change {
+  return { store: 'route', key: 'route', value: { url, seal: new Uint8Array() } };
 }
 
 async function isOurs(vault: Vault, { url, seal }: RouteRecord): Promise<boolean> {

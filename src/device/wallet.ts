@@ -134,6 +134,11 @@ export class Wallet {
     this.#channelKey = next;
   }
 
+  /** By which the cosigner put this key in the place of its record's, or null. */
+  get channelKeyStatement(): Bytes | null {
+    return this.#channelKey === null ? null : (this.#record.channelKey ?? null);
+  }
+
   /** The cosigner's Noise static, hex. */
   get fingerprint(): string {
     return hex.encode(this.cosigner.noiseKey);

@@ -41,7 +41,7 @@ const hash = bytes(32);
 /** Of an error, in bytes. */
 const DETAIL_MAX = 256;
 /** A signed `channelKeyBody`. */
-const STATEMENT_MAX = 256;
+export const STATEMENT_MAX = 256;
 const partyMessage = blob(20_000);
 const commitmentPair = bytes(66);
 const certificateBytes = blob(40_000);

@@ -123,6 +123,9 @@ export const offlineMessage = union({
   act: struct({ act: blob(ACT_MAX) }),
   /** From recovery, for the cosigner: an encoded `wordsAct`. */
   acted: struct({ message: blob(WORDS_ACT_MAX) }),
+
+  /** What is public of a wallet, saved for the day its device is lost: a `publicState`. */
+  exported: struct({ state: blob(OFFLINE_MAX) }),
 });
 export type OfflineMessage = TypeOf<typeof offlineMessage>;
 export type OfflineOf<K extends OfflineMessage['kind']> = Extract<OfflineMessage, { kind: K }>;

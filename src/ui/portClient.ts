@@ -59,7 +59,7 @@ const DEADLINES: Record<PortMethod, number> = {
   descriptor: 10 * SECOND,
   setAutoLock: 10 * SECOND,
   receipts: 40 * SECOND,
-  exportState: 10 * SECOND,
+  exportState: 50 * SECOND,
   activityDetail: 40 * SECOND,
   offlineRequest: 15 * SECOND,
   offlineFinish: 15 * SECOND,

@@ -76,7 +76,7 @@ const WORDS: Record<ErrorCode, ErrorWords> = {
   RecordsCorrupt: {
     happened: 'The records that lead to your recovery share are damaged.',
     safe: `Nothing was changed. ${MONEY_SAFE}`,
-    next: 'Bring the other copy of the records: one is in this browser, the other at your cosigner.',
+    next: 'Bring the other copy: a file of public records that you saved from the lost browser has it. Give it to the wallet before you make the new share.',
   },
   BadIdentifier: KEYGEN_STOPPED,
   BadCertificate: KEYGEN_STOPPED,
@@ -367,6 +367,13 @@ export function wordsOnReturn(code: ErrorCode): ErrorWords {
       happened: 'These words are of another wallet than the one in this browser.',
       safe: 'Neither was touched.',
       next: 'Get the other wallet back in another browser profile, or give up below and begin anew with the words of this one.',
+    };
+  }
+  if (code === 'BadCertificate') {
+    return {
+      happened: 'The record of a wallet’s birth that came along is not of this wallet.',
+      safe: 'It was not used.',
+      next: 'If you gave a file of public records, look for the one of this wallet or go on without it. If not, ask whoever runs the cosigner.',
     };
   }
   if (code !== 'SessionUnknown') return wordsFor(code);

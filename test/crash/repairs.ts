@@ -76,7 +76,7 @@ async function comeBack(worker: Worker, { returning, words }: Subject, { link, p
     returning!.heard = 'asked';
     const { view: asked } = await worker.call('returning', null);
     if (asked?.ceremony?.phase === 'waiting') await pass(WEEK_MS);
-    let { message } = await worker.call('returnStart', { password });
+    let { message } = await worker.call('returnStart', { password, saved: null });
     while (message !== null)
       ({ message } = await worker.call('returnAnswer', { message: await page.answer(message) }));
     returning!.heard = 'done';

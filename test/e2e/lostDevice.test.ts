@@ -13,7 +13,7 @@ import {
 import { ownerSpends, thiefIsRefused } from '../support/endings.ts';
 import { letWordsAsk, makeKeys, makeShare } from '../support/newShare.ts';
 import { describeReal } from '../support/real.ts';
-import { type Elsewhere, openElsewhere } from '../support/recoveryPage.ts';
+import { type Elsewhere, openElsewhere, takeExport } from '../support/recoveryPage.ts';
 import { fundedWallet } from '../support/world.ts';
 
 const COIN = 2_000_000n;
@@ -25,6 +25,8 @@ const press = (page: Page, name: string) => page.getByRole('button', { name, exa
 await describeReal('audit-07 attack-23: the device is lost', ['bitcoind', 'chromium', 'openssl'], () => {
   let world: ContactWorld;
   let words: string[];
+  /** The public records, from before. */
+  let saved: string;
   /** Of the thief, open. */
   let lost: Page;
   let fresh: TestChromium;
@@ -34,6 +36,9 @@ await describeReal('audit-07 attack-23: the device is lost', ['bitcoind', 'chrom
   beforeAll(async () => {
     world = await openContactWorld();
     ({ page: lost, words } = await fundedWallet(world, COIN, 1_000_000n, CONTACT));
+    const safety = await world.chromium.open('safety.html#export');
+    saved = await takeExport(safety);
+    await safety.close();
     fresh = await launchChromium({ spkiHash: world.tls.spkiHash });
     elsewhere = await openElsewhere();
   });
@@ -65,7 +70,7 @@ await describeReal('audit-07 attack-23: the device is lost', ['bitcoind', 'chrom
 
   test('the owner’s contact agrees: at once cosigner and words make the new share', async () => {
     await contactAgrees(world);
-    await makeShare(page, elsewhere.paper, words, NEW_PASSWORD);
+    await makeShare(page, elsewhere.paper, words, NEW_PASSWORD, saved);
   });
 
   test('the old browser spends nothing and sees nothing, with its password and its share', async () => {

@@ -22,5 +22,16 @@ test.each([
       'externally_connectable',
     ])
       expect(manifest).not.toHaveProperty(asked);
+    // At a press alone: to read one server of the user's own. In the clear only on this machine, or over Tor.
+    expect(manifest[version === 3 ? 'optional_host_permissions' : 'optional_permissions']).toEqual([
+      'https://*/*',
+      'http://localhost/*',
+      'http://127.0.0.1/*',
+      'http://*.onion/*',
+    ]);
+    const { content_security_policy: csp } = manifest as { content_security_policy: unknown };
+    expect(JSON.stringify(csp)).toContain(
+      ' connect-src https: wss: http://localhost:* http://127.0.0.1:* http://*.onion:*;',
+    );
   },
 );

@@ -11,9 +11,13 @@ import type { SignerModule } from '../../src/crypto/signer.ts';
 import type { Epoch } from '../../src/frost/epoch.ts';
 import { type KeyRecord, recoverShare, verifyCertificate } from '../../src/frost/keygen.ts';
 import { recoverAtEpoch } from '../../src/frost/records.ts';
+import { encode } from '../../src/protocol/codec.ts';
+import { offlineMessage } from '../../src/protocol/offline.ts';
+import { readOffline } from '../../src/protocol/offlineText.ts';
 import { keysFromWords } from '../../src/recovery/words.ts';
 import { filesBelow, type Haystack, search } from '../support/forms.ts';
 import { describeReal } from '../support/real.ts';
+import { takeExport } from '../support/recoveryPage.ts';
 import { fundedWallet, openWorld, type World } from '../support/world.ts';
 
 const ORDER = 0xffff_ffff_ffff_ffff_ffff_ffff_ffff_fffe_baae_dce6_af48_a03b_bfd2_5e8c_d036_4141n;
@@ -32,6 +36,8 @@ await describeReal('audit-10: no share outside the vault', ['bitcoind', 'chromiu
   let old: Uint8Array[];
   let epoch: Epoch;
   let signer: SignerModule;
+  /** The file of public records. */
+  let saved: string;
   const planted = randomBytes(32);
   const passwords = [PASSWORD, 'evening ferry lantern moss'] as const;
 
@@ -47,6 +53,10 @@ await describeReal('audit-10: no share outside the vault', ['bitcoind', 'chromiu
     await refreshing.getByRole('button', { name: 'Refresh now', exact: true }).waitFor();
     await refreshing.close();
     await pay(born.page, { to: payee, amount: 100_000n });
+
+    const exporting = await world.chromium.open('safety.html#export');
+    saved = await takeExport(exporting);
+    await exporting.close();
 
     // A change of the password opens the old lock and makes a new one: neither may leave a trace.
     const safety = await world.chromium.open('safety.html#password');
@@ -113,6 +123,8 @@ await describeReal('audit-10: no share outside the vault', ['bitcoind', 'chromiu
   const places = async (): Promise<Haystack[]> => [
     ...(await filesBelow(world.profile)).map((f) => ({ ...f, name: `profile/${f.name}` })),
     ...(await filesBelow(world.cosignerFolder)).map((f) => ({ ...f, name: `cosigner/${f.name}` })),
+    { name: 'export', bytes: Buffer.from(saved) },
+    { name: 'export, decoded', bytes: Buffer.from(encode(offlineMessage, readOffline(saved))) },
     { name: 'cosigner log', bytes: Buffer.from(world.cosigner.log()) },
     ...world.proxy.frames.map((f) => ({
       name: `frame ${f.index} ${f.direction}`,
@@ -128,6 +140,7 @@ await describeReal('audit-10: no share outside the vault', ['bitcoind', 'chromiu
     expect(search(all, record.groupKey)).toEqual(
       expect.arrayContaining([expect.stringMatching(/^cosigner\/.*sqlite/)]),
     );
+    expect(search(all, record.groupKey)).toContain('export, decoded: raw');
     expect(world.proxy.frames.length).toBeGreaterThan(10);
     expect(world.cosigner.log().length).toBeGreaterThan(100);
   });

@@ -62,7 +62,7 @@ await describeReal('attack-22: the words are stolen', ['bitcoind', 'chromium', '
     world.mail.mails.map(({ to, text }) => [...to, /^Subject: .*: (.*)\r$/m.exec(text)![1]]);
 
   /** Past the screens, which do not offer it. */
-  const takeShare = () => askDevice(thief, 'returnStart', { password: THEIR_PASSWORD });
+  const takeShare = () => askDevice(thief, 'returnStart', { password: THEIR_PASSWORD, saved: null });
 
   test('the thief asks with the words, from a browser of their own, and has to wait', async () => {
     expect(await badge()).toBe('');

@@ -31,17 +31,23 @@ export async function letWordsAsk(page: Page, paper: Page, words: readonly strin
   await giveMessage(page, await answerOf(paper, request, words, 'Sign with these words'));
 }
 
-/** From a ripe ceremony to the share. `password` is the one chosen with the keys. */
+/** From a ripe ceremony to the share. `password` is the one chosen with the keys, `saved` the file of the lost browser. */
 export async function makeShare(
   page: Page,
   paper: Page,
   words: readonly string[],
   password: string,
+  saved: string | null = null,
 ): Promise<void> {
   await press(page, 'Ask the cosigner again').catch(() => {});
   await heading(page, 'Make the new share').waitFor();
   const own = await fingerprintOn(page);
   await page.getByLabel(/^The password that you chose/).fill(password);
+  if (saved !== null) {
+    await press(page, 'I have a file of public records from the lost browser');
+    await giveMessage(page, saved);
+    await page.getByText('The public records are at hand.').waitFor();
+  }
   await press(page, 'I have the recovery page and the words');
   await relay(page, paper, words, 'Help with this share', 3, async () => {
     expect(await fingerprintOn(paper)).toBe(own);

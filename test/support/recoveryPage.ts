@@ -52,6 +52,15 @@ export async function takeMessage(page: Page): Promise<string> {
   return readFile(await (await download).path(), 'utf8');
 }
 
+/** The file that the export's screen saves. */
+export async function takeExport(page: Page): Promise<string> {
+  const download = page.waitForEvent('download');
+  await press(page, 'Save the file');
+  const file = await readFile(await (await download).path(), 'utf8');
+  await page.getByText(/^Saved as hoarfrost-public-/).waitFor();
+  return file;
+}
+
 /** Types the words from the paper and presses the last button. */
 export async function typeFromPaper(page: Page, words: readonly string[], action: string): Promise<void> {
   await page.getByRole('heading', { name: /^Type the/ }).waitFor();

@@ -74,10 +74,14 @@ export async function askToReturn(worker: Worker, running: Running, words: reado
 }
 
 /** From a ripe ceremony to the wallet, or to whatever stops it. */
-export async function takePlace(worker: Worker, words: readonly string[]): Promise<void> {
+export async function takePlace(
+  worker: Worker,
+  words: readonly string[],
+  saved: Uint8Array | null = null,
+): Promise<void> {
   const page = new Page(words);
   try {
-    let { message } = await worker.call('returnStart', { password: NEW_PASSWORD });
+    let { message } = await worker.call('returnStart', { password: NEW_PASSWORD, saved });
     while (message !== null) {
       ({ message } = await worker.call('returnAnswer', { message: await page.answer(message) }));
     }

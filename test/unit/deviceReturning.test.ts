@@ -2,7 +2,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { load } from '../../src/crypto/load.ts';
 import { Secret } from '../../src/crypto/secret.ts';
+import { Connection } from '../../src/device/connection.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
+import { epochRecord } from '../../src/protocol/epoch.ts';
 import { offlineMessage } from '../../src/protocol/offline.ts';
 import { newWords } from '../../src/recovery/words.ts';
 import { type Running, removeFolder, START, startCosigner, testFolder } from '../support/cosigner.ts';
@@ -105,6 +107,73 @@ test('attack-23 device gone: cosigner and recovery replace it, after the delay a
   thief.kill();
 });
 
+describe('public records that the lost device saved', () => {
+  const url = 'https://esplora.example/api';
+  /** What the device saved in its last days, after a refresh. */
+  async function saved(): Promise<Uint8Array> {
+    const worker = await Worker.start(old);
+    await worker.call('setRoute', { url });
+    await worker.call('refreshShares', null);
+    const { message } = await worker.call('exportState', null);
+    worker.kill();
+    return message;
+  }
+  /** A cosigner that sealed something else to recovery than it should have. */
+  function poison(): void {
+    const original = Connection.prototype.request;
+    vi.spyOn(Connection.prototype, 'request').mockImplementation(async function (
+      this: Connection,
+      ...args: unknown[]
+    ) {
+      const answer = await original.apply(this, args as never);
+      if (answer.kind !== 'repairOpened') return answer;
+      const records = answer.records.map((record) => {
+        const told = decode(epochRecord, record);
+        return encode(epochRecord, { ...told, sealed: told.sealed.map((b) => b ^ 1) });
+      });
+      return { ...answer, records };
+    } as never);
+  }
+  afterEach(() => void vi.restoreAllMocks());
+
+  test('make the share where the cosigner’s copy leads nowhere; its route is asked about', async () => {
+    const file = await saved();
+    const worker = await Worker.start(await ripe());
+    poison();
+    await expect(takePlace(worker, words)).rejects.toEqual(code('RecordsCorrupt'));
+    await takePlace(worker, words, file);
+    expect(await worker.call('state', null)).toMatchObject({
+      phase: 'unlocked',
+      wallet: { route: { url, ours: false } },
+    });
+    expect((await worker.call('receiveAddress', null)).address).toBe(address);
+    worker.kill();
+  });
+
+  test('change nothing where the cosigner’s copy is good', async () => {
+    const file = await saved();
+    const worker = await Worker.start(await ripe());
+    await takePlace(worker, words, file);
+    expect((await worker.call('receiveAddress', null)).address).toBe(address);
+    worker.kill();
+  });
+
+  test('of another wallet, or no such file, are refused, and the right one is taken after', async () => {
+    const file = await saved();
+    const another = await Worker.start(fresh());
+    await onboard(another, await linkOf(running));
+    const { message } = await another.call('exportState', null);
+    another.kill();
+    const worker = await Worker.start(await ripe());
+    await expect(takePlace(worker, words, message)).rejects.toEqual(code('BadCertificate'));
+    await expect(takePlace(worker, words, message.slice(1))).rejects.toEqual(code('BadEncoding'));
+    const act = encode(offlineMessage, { kind: 'act', act: new Uint8Array(3) });
+    await expect(takePlace(worker, words, act)).rejects.toEqual(code('WrongSession'));
+    await takePlace(worker, words, file);
+    worker.kill();
+  });
+});
+
 test('while it waits the words stop the lost device at once, through the new one', async () => {
   const worker = await Worker.start(fresh());
   await askToReturn(worker, running, words);
@@ -174,9 +243,11 @@ describe('what a run refuses', () => {
   test('another password, another act, an answer that is not due, and another page', async () => {
     const profile = await ripe();
     const worker = await Worker.start(profile);
-    await expect(worker.call('returnStart', { password: PASSWORD })).rejects.toEqual(code('WrongPassword'));
+    await expect(worker.call('returnStart', { password: PASSWORD, saved: null })).rejects.toEqual(
+      code('WrongPassword'),
+    );
     const page = new Page(words);
-    const { message } = await worker.call('returnStart', { password: NEW_PASSWORD });
+    const { message } = await worker.call('returnStart', { password: NEW_PASSWORD, saved: null });
     const joined = await page.answer(message!);
     await expect(worker.call('returnAnswer', { message: joined }, {})).rejects.toEqual(code('OtherTab'));
     const summed = encode(offlineMessage, { kind: 'repairSummed', sum: new Uint8Array(3) });
@@ -194,7 +265,7 @@ describe('what a run refuses', () => {
     const worker = await Worker.start(await ripe());
     worker.device.pageOpened();
     const page = new Page(words);
-    const { message } = await worker.call('returnStart', { password: NEW_PASSWORD });
+    const { message } = await worker.call('returnStart', { password: NEW_PASSWORD, saved: null });
     const joined = await page.answer(message!);
     worker.device.pageClosed(worker.page);
     await expect(worker.call('returnAnswer', { message: joined })).rejects.toEqual(code('SessionUnknown'));

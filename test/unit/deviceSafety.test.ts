@@ -6,12 +6,15 @@ import type { ReceiptView } from '../../src/device/port.ts';
 import { Vault } from '../../src/device/vault.ts';
 import { verifyCertificate } from '../../src/frost/keygen.ts';
 import { receiptHash } from '../../src/frost/proofs.ts';
+import { followRecords } from '../../src/frost/records.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
 import { type Receipt, receiptBody } from '../../src/protocol/messages.ts';
-import { offlineBundle } from '../../src/protocol/offline.ts';
+import { offlineMessage } from '../../src/protocol/offline.ts';
+import { offlineText, readOffline } from '../../src/protocol/offlineText.ts';
 import { encodePort } from '../../src/protocol/portCodec.ts';
+import { readExported } from '../../src/protocol/publicState.ts';
 import { type Running, removeFolder, startCosigner, testFolder } from '../support/cosigner.ts';
-import { newProfile, type Profile, Worker } from '../support/deviceHost.ts';
+import { databaseOf, newProfile, type Profile, Worker } from '../support/deviceHost.ts';
 import { search } from '../support/forms.ts';
 import { linkOf, onboard, PASSWORD } from '../support/onboard.ts';
 
@@ -126,22 +129,100 @@ describe('receipts', () => {
   });
 });
 
-test('what is exported is the certificate and the records, and no share, host key or password', async () => {
-  await worker.call('refreshShares', null);
-  const { bundle } = await worker.call('exportState', null);
-  const { certificate: exported, copies } = decode(offlineBundle, Uint8Array.from(bundle));
-  expect(exported).toEqual(certificate);
-  expect(copies.map((records) => records.length)).toEqual([1]);
+describe('the export', () => {
+  const exported = async () => {
+    const { message } = await worker.call('exportState', null);
+    const said = decode(offlineMessage, Uint8Array.from(message));
+    if (said.kind !== 'exported') throw new Error(said.kind);
+    return { said, state: readExported(said), bytes: Buffer.from(message) };
+  };
+  /** All bytes that a row holds, by the way to them. */
+  const bytesIn = (value: unknown, path: string): [string, Uint8Array][] =>
+    value instanceof Uint8Array
+      ? [[path, value]]
+      : typeof value === 'object' && value !== null
+        ? Object.entries(value).flatMap(([name, inner]) => bytesIn(inner, `${path}.${name}`))
+        : [];
 
-  const vault = vaults.at(-1)!;
-  const [share, host] = [await vault.share(1), await vault.host()];
-  const signer = await load();
-  const key = verifyCertificate(signer, Uint8Array.from(certificate));
-  expect(signer.publicKey(host).slice(1)).toEqual(key.hostKeys[0]);
-  const haystack = [{ name: 'export', bytes: Buffer.from(bundle) }];
-  expect(search(haystack, key.hostKeys[0])).not.toEqual([]); // the search finds what is there
-  for (const secret of [share, host]) expect(search(haystack, secret.expose())).toEqual([]);
-  expect(Buffer.from(bundle).includes(PASSWORD)).toBe(false);
+  test('has the birth, the records, the rules, the receipts, whom we trust and what was chosen', async () => {
+    await worker.call('refreshShares', null);
+    const rules = await worker.call('rules', null);
+    await worker.call('setRules', { ...rules, dailyLimit: 900_000n });
+    await worker.call('setRoute', { url: 'https://esplora.example/api' });
+    await worker.call('setAutoLock', { minutes: 30 });
+    const { total } = await worker.call('receipts', null);
+    const { said, state } = await exported();
+    const signer = await load();
+    expect(state).toMatchObject({
+      version: 1,
+      at: profile.clock.wall,
+      network: 'regtest',
+      receiptCount: total,
+      receiptsBroken: false,
+      autoLock: 30,
+      route: 'https://esplora.example/api',
+      drill: null,
+      cosignerHost: '127.0.0.1',
+      cosignerPort: running.listener.port,
+      cosignerHostKey: signer.publicKey(running.cosigner.identity.host).slice(1),
+      cosignerStatement: null,
+    });
+    expect(state.bundle.certificate).toEqual(certificate);
+    expect(state.bundle.copies.map((records) => records.length)).toEqual([1]);
+    const key = verifyCertificate(signer, state.bundle.certificate);
+    const epochs = followRecords(signer, key, state.bundle.copies[0]!);
+    expect(epochs.at(-1)).toMatchObject({
+      number: 1,
+      noiseKeys: [expect.anything(), state.cosignerNoiseKey],
+    });
+    expect(state.policies).toHaveLength(1);
+    expect(state.receipts).toHaveLength(total);
+    expect({ descriptor: state.descriptor }).toEqual(await worker.call('descriptor', null));
+    // As a file, and back.
+    expect(readOffline(offlineText(said))).toEqual(said);
+  });
+
+  test('is made without the cosigner too, but for the receipts', async () => {
+    await running.stop();
+    const { state } = await exported();
+    expect(state).toMatchObject({ receipts: null, receiptsBroken: false });
+    expect(state.bundle.certificate).toEqual(certificate);
+    running = await startCosigner({ folder });
+  });
+
+  test('of another version is not read', async () => {
+    const { said } = await exported();
+    said.state[0] = 2;
+    expect(() => readExported(said)).toThrow(code('WrongVersion'));
+  });
+
+  test('holds no share and no key, sealed or not, nor the password', async () => {
+    await worker.call('refreshShares', null);
+    const { bytes, said } = await exported();
+    const haystack = [
+      { name: 'file', bytes: Buffer.from(offlineText(said)) },
+      { name: 'file, decoded', bytes },
+    ];
+    const vault = vaults.at(-1)!;
+    const signer = await load();
+    const key = verifyCertificate(signer, Uint8Array.from(certificate));
+    const [share, host] = [await vault.share(1), await vault.host()];
+    expect(signer.publicKey(host).slice(1)).toEqual(key.hostKeys[0]);
+    // The search finds what is there, and what a careless export would have put beside it.
+    expect(search(haystack, key.hostKeys[0])).toEqual(['file, decoded: raw']);
+    const careless = { ...said, state: Uint8Array.from([...said.state, ...share.expose()]) };
+    expect(search([{ name: 'careless', bytes: Buffer.from(careless.state) }], share.expose())).not.toEqual(
+      [],
+    );
+
+    for (const secret of [share, host]) expect(search(haystack, secret.expose())).toEqual([]);
+    const db = await databaseOf(profile);
+    const rows = [...bytesIn(await db.all('vault'), 'vault'), ...bytesIn(await db.all('shares'), 'shares')];
+    const kept = rows.filter(([path]) => !/\.(wallet|channelPublic)$/.test(path));
+    expect(kept.length).toBeGreaterThanOrEqual(5);
+    expect(kept.filter(([, value]) => search(haystack, value).length > 0).map(([path]) => path)).toEqual([]);
+    for (const { bytes: text } of haystack) expect(text.includes(PASSWORD)).toBe(false);
+  });
 });
 
 describe('the lock at the port', () => {

@@ -13,6 +13,7 @@ import { ensure, HoarfrostError } from '../../protocol/errors.ts';
 import type { AnswerOf } from '../../protocol/messages.ts';
 import { generateNoiseKeyPair } from '../../protocol/noise.ts';
 import { type OfflineMessage, offlineMessage } from '../../protocol/offline.ts';
+import { type PublicState, readExported } from '../../protocol/publicState.ts';
 import { Connection } from '../connection.ts';
 import { type NewcomerRecord, newNewcomer, openNewcomer } from '../newcomer.ts';
 import { parsePairing } from '../pairing.ts';
@@ -92,13 +93,14 @@ export class Returning {
       const act = { kind: 'freeze', network, random: this.#inside.parts.env.random(16) } as const;
       return { message: encode(offlineMessage, { kind: 'act', act: encode(ceremonyAct, act) }) };
     },
-    returnStart: async ({ password }, owner) => {
+    returnStart: async ({ password, saved }, owner) => {
       const record = await this.#due();
       ensure(this.#run === null || this.#run.owner === owner, 'OtherTab');
       this.#stop();
+      const state = stateOf(saved);
       const newcomer = await openNewcomer(record, password);
       const { parts } = this.#inside;
-      const started = await DeviceRepair.start(parts, newcomer, (dataKey) => this.#enter(dataKey));
+      const started = await DeviceRepair.start(parts, newcomer, state, (dataKey) => this.#enter(dataKey));
       if (started === null) {
         await this.#arrived();
         return { message: null };
@@ -218,6 +220,14 @@ export class Returning {
   #ended(repair: DeviceRepair): void {
     if (this.#run?.repair === repair) this.#run = null;
   }
+}
+
+/** Throws `WrongSession` for a message that is no public state. */
+function stateOf(saved: Uint8Array | null): PublicState | null {
+  if (saved === null) return null;
+  const said = decode(offlineMessage, saved);
+  ensure(said.kind === 'exported', 'WrongSession', { detail: `offline ${said.kind}` });
+  return readExported(said);
 }
 
 function question({ act }: NewcomerRecord): Bytes {

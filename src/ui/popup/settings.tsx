@@ -114,6 +114,19 @@ export function Settings({
               <Icon name="next" />
             </span>
           </button>
+          <button
+            type="button"
+            class="row row--tight"
+            onClick={() => void host.openPage('safety.html', '#export')}
+          >
+            <span class="glyph tone-faint">
+              <Icon name="save" />
+            </span>
+            <span class="row__main row__title">Export</span>
+            <span class="row__chev">
+              <Icon name="next" />
+            </span>
+          </button>
           <div class="row row--tight">
             <span class="glyph tone-faint">
               <Icon name="theme" />

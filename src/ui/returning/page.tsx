@@ -5,8 +5,11 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { DeviceState, ReturnView } from '../../device/port.ts';
+import { encode } from '../../protocol/codec.ts';
+import { type OfflineMessage, offlineMessage } from '../../protocol/offline.ts';
 import { useCall } from '../device.tsx';
 import type { Host } from '../extensionHost.ts';
+import { ReadMessage } from '../offline/read.tsx';
 import { Relay } from '../offline/relay.tsx';
 import { Heading, NetworkBadge } from '../parts/frame.tsx';
 import { LOGO, Mark } from '../parts/mark.tsx';
@@ -218,13 +221,14 @@ function Taking({ view, step, onDone }: Omit<WaitingProps, 'onChange'>) {
   const start = useCall('returnStart');
   const answer = useCall('returnAnswer');
   const [password, setPassword] = useState('');
+  const [saved, setSaved] = useState<Uint8Array | null>(null);
   const [relay, setRelay] = useState<{ message: Uint8Array; round: number } | null>(null);
 
   const begin = async () => {
     if (password === '' || start.busy) return;
     answer.reset();
     setRelay(null);
-    const begun = await start.run({ password });
+    const begun = await start.run({ password, saved });
     if (begun === null) return;
     if (begun.message === null) return onDone();
     setPassword('');
@@ -262,35 +266,38 @@ function Taking({ view, step, onDone }: Omit<WaitingProps, 'onChange'>) {
         />
       )}
       {relay === null ? (
-        <form
-          class="stack form-column"
-          onSubmit={(event) => {
-            event.preventDefault();
-            void step(begin);
-          }}
-        >
-          <div class="field">
-            <PasswordField
-              id="password"
-              name="The password that you chose for this browser"
-              autocomplete="current-password"
-              value={password}
-              onInput={setPassword}
-              bad={wrong}
-              describedBy={wrong ? 'password-error' : undefined}
-            />
-            {wrong && (
-              <p class="hint hint--bad" id="password-error">
-                That is not the password that you chose when you began here.
-              </p>
-            )}
-          </div>
-          <div>
-            <button type="submit" class="btn btn--primary" aria-disabled={password === '' || start.busy}>
-              {start.busy ? 'Asking the cosigner…' : 'I have the recovery page and the words'}
-            </button>
-          </div>
-        </form>
+        <>
+          <form
+            class="stack form-column"
+            onSubmit={(event) => {
+              event.preventDefault();
+              void step(begin);
+            }}
+          >
+            <div class="field">
+              <PasswordField
+                id="password"
+                name="The password that you chose for this browser"
+                autocomplete="current-password"
+                value={password}
+                onInput={setPassword}
+                bad={wrong}
+                describedBy={wrong ? 'password-error' : undefined}
+              />
+              {wrong && (
+                <p class="hint hint--bad" id="password-error">
+                  That is not the password that you chose when you began here.
+                </p>
+              )}
+            </div>
+            <div>
+              <button type="submit" class="btn btn--primary" aria-disabled={password === '' || start.busy}>
+                {start.busy ? 'Asking the cosigner…' : 'I have the recovery page and the words'}
+              </button>
+            </div>
+          </form>
+          <SavedRecords onRead={setSaved} />
+        </>
       ) : (
         <Relay
           {...relay}
@@ -301,6 +308,54 @@ function Taking({ view, step, onDone }: Omit<WaitingProps, 'onChange'>) {
       )}
     </>
   );
+}
+
+/** A file that the lost browser saved: where the cosigner's copy of the records leads nowhere, this one does. */
+function SavedRecords({ onRead }: { onRead: (message: Uint8Array | null) => void }) {
+  const [stage, setStage] = useState<'offered' | 'asked' | 'wrong' | 'read'>('offered');
+  const read = (message: OfflineMessage) => {
+    if (message.kind !== 'exported') return setStage('wrong');
+    onRead(encode(offlineMessage, message));
+    setStage('read');
+  };
+  switch (stage) {
+    case 'offered':
+      return (
+        <button type="button" class="link" onClick={() => setStage('asked')}>
+          I have a file of public records from the lost browser
+        </button>
+      );
+    case 'asked':
+    case 'wrong':
+      return (
+        <>
+          {stage === 'wrong' && (
+            <Notice tone="caution" icon="alert">
+              <b>This is another message.</b> Look for a file that begins with hoarfrost-public.
+            </Notice>
+          )}
+          <ReadMessage label="The public records that you saved" onMessage={read} />
+        </>
+      );
+    case 'read':
+      return (
+        <Notice tone="ok" icon="check">
+          <b>The public records are at hand.</b> They help where your cosigner’s copy is damaged.
+          <div>
+            <button
+              type="button"
+              class="link"
+              onClick={() => {
+                onRead(null);
+                setStage('offered');
+              }}
+            >
+              Go on without them
+            </button>
+          </div>
+        </Notice>
+      );
+  }
 }
 
 function GiveUp({ onGone }: { onGone: () => void }) {

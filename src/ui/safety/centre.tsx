@@ -1,10 +1,8 @@
 /** The whole picture: three shares with their state, what keeps them well, and what waits for an answer. */
-import { base64 } from '@scure/base';
 import type { ComponentChildren } from 'preact';
 import type { EpochView, ShardState } from '../../device/port.ts';
 import { useCall } from '../device.tsx';
 import type { Host } from '../extensionHost.ts';
-import { save } from '../offline/show.tsx';
 import { SHARE_WORDS } from '../parts/controls.tsx';
 import { Heading } from '../parts/frame.tsx';
 import { Icon } from '../parts/icon.tsx';
@@ -113,7 +111,12 @@ export function Centre({ state, host }: { state: Unlocked; host: Host }) {
             sub="When the paper is lost, or somebody has seen it"
             onPress={() => void host.openPage('offline.html', '#kit')}
           />
-          <ExportRow />
+          <LinkRow
+            icon="save"
+            title="Export"
+            sub="For the day this browser is gone. No share, no key"
+            href="#export"
+          />
         </div>
       </div>
     </>
@@ -296,29 +299,5 @@ function DrillRow({ lastDrill, onStart }: { lastDrill: number | null; onStart: (
         Start drill
       </button>
     </Row>
-  );
-}
-
-/** What is public of this wallet: it helps when this browser is gone, and spends nothing. */
-function ExportRow() {
-  const ask = useCall('exportState');
-  const keep = async () => {
-    const answer = await ask.run(null);
-    if (answer !== null) save(base64.encode(answer.bundle), 'hoarfrost-public-records.txt');
-  };
-  return (
-    <>
-      <PressRow
-        icon="save"
-        title="Save the public records"
-        sub="For the recovery page, if all else is gone. No share, no key"
-        onPress={() => void keep()}
-      />
-      {ask.error !== null && (
-        <div class="row-notice">
-          <FailureNotice failure={ask.error} />
-        </div>
-      )}
-    </>
   );
 }

@@ -14,6 +14,7 @@ import { Unlock } from '../popup/unlock.tsx';
 import type { DeviceClient } from '../portClient.ts';
 import { Centre } from './centre.tsx';
 import { ChangePassword } from './changePassword.tsx';
+import { ExportScreen } from './export.tsx';
 import { Receipts } from './receipts.tsx';
 import { RouteScreen } from './route.tsx';
 import { RulesScreen } from './rules.tsx';
@@ -35,6 +36,7 @@ const NAMES: Record<string, string> = {
   '#password': 'Password',
   '#security-key': 'Security key',
   '#route': 'Sending',
+  '#export': 'Export',
 };
 
 function useHash(): string {
@@ -88,6 +90,8 @@ function Screen({ hash, state, host }: { hash: string; state: Unlocked; host: Ho
       return <ChangePassword state={state} />;
     case '#security-key':
       return <SecurityKeyScreen state={state} />;
+    case '#export':
+      return <ExportScreen />;
     case '#route':
       return <RouteScreen state={state} host={host} />;
     default:
