@@ -284,7 +284,7 @@ export interface PortMethods {
   payment: [{ request: string }, PaymentProgress];
   discard: [{ request: string }, null];
   descriptor: [null, { descriptor: string }];
-  /** New shares for device and cosigner; resolves when the old ones are gone. `HeadsDiffer`, `EpochStale`, `RefreshInvalid`. */
+  /** New shares for device and cosigner; resolves when the old ones are gone. `HeadsDiffer`, `EpochStale`, `NotEnrolled`, `RefreshInvalid`. */
   refreshShares: [null, null];
   setAutoLock: [{ minutes: number }, null];
   /** The last ones, newest first, checked to be one chain; `total` are there in all. None of a chain that is broken. */

@@ -42,15 +42,19 @@ export interface RefreshParts {
   readonly channel: Pick<Channel, 'connection'>;
 }
 
-/** `EpochStale`: the cosigner has moved on without us. `HeadsDiffer`: its records are not ours. */
-export type HeadsAlert = Extract<ErrorCode, 'EpochStale' | 'HeadsDiffer'>;
+/**
+ * `EpochStale`: the cosigner has moved on without us. `HeadsDiffer`: its records are not ours. `NotEnrolled`: it knows no such
+ * device, be it that another has taken its place, and to a stranger it tells of no records.
+ */
+export type HeadsAlert = Extract<ErrorCode, 'EpochStale' | 'HeadsDiffer' | 'NotEnrolled'>;
 
 /** What the cosigner's hello says of its chain of records, against ours. Null if nothing is wrong. */
 export function compareHeads(
   signer: SignerModule,
   { current, doubt }: Pick<Epochs, 'current' | 'doubt'>,
-  { epoch, head }: Pick<AnswerOf<'hello'>, 'epoch' | 'head'>,
+  { enrolled, epoch, head }: Pick<AnswerOf<'hello'>, 'enrolled' | 'epoch' | 'head'>,
 ): HeadsAlert | null {
+  if (!enrolled) return 'NotEnrolled';
   if (equalVar(head, current.head)) return null;
   // It has completed what we do not know the end of.
   if (doubt !== null && equalVar(head, epochAfter(signer, current, doubt.body).head)) return null;
@@ -192,7 +196,7 @@ export class Refresher {
     if (epochs.doubt !== null || epochs.untested || due()) await this.#run(due).catch(() => {});
   }
 
-  /** A new epoch now. Throws `HeadsDiffer` or `EpochStale`, and whatever keeps a run from its end. */
+  /** A new epoch now. Throws `HeadsDiffer`, `EpochStale` or `NotEnrolled`, and whatever keeps a run from its end. */
   async refresh(): Promise<void> {
     const { epochs } = this.#parts;
     const before = epochs.current.number;

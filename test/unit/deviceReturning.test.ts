@@ -104,6 +104,7 @@ test('attack-23 device gone: cosigner and recovery replace it, after the delay a
     shares: { device: 'lost' },
     wallet: { syncError: 'NotEnrolled', epoch: { alert: 'NotEnrolled' } },
   });
+  await expect(thief.call('refreshShares', null)).rejects.toEqual(code('NotEnrolled'));
   thief.kill();
 });
 
