@@ -204,7 +204,17 @@ export class Wallet {
     return this.look?.reached ?? { receive: 0, change: 0 };
   }
 
+  /**
+   * Whether it is known which addresses were used. Of a wallet that came back to a new browser only the chain can tell, which has
+   * not been read at first; of one that was born here and has not been read yet, none was.
+   */
+  get knowsUsed(): boolean {
+    return this.look !== null || this.epochs.last === null;
+  }
+
+  /** Throws why the chain could not be read, while nothing else tells which address is fresh. */
   receiveAddress(): { address: string; uri: string; index: number } {
+    ensure(this.knowsUsed, this.syncError ?? 'ChainUnavailable', { detail: 'never read' });
     const index = this.next.receive;
     const { address } = deriveKey(this.account, 0, index);
     return { address, uri: `bitcoin:${address}`, index };

@@ -5,6 +5,7 @@ import { Secret } from '../../src/crypto/secret.ts';
 import { Connection } from '../../src/device/connection.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
 import { epochRecord } from '../../src/protocol/epoch.ts';
+import { HoarfrostError } from '../../src/protocol/errors.ts';
 import { offlineMessage } from '../../src/protocol/offline.ts';
 import { newWords } from '../../src/recovery/words.ts';
 import { type Running, removeFolder, START, startCosigner, testFolder } from '../support/cosigner.ts';
@@ -173,6 +174,16 @@ describe('public records that the lost device saved', () => {
     await takePlace(worker, words, file);
     worker.kill();
   });
+
+test('no address is shown before the chain has told which were used', async () => {
+  const worker = await Worker.start(await ripe());
+  const lost = vi.spyOn(running.chain, 'scan').mockRejectedValue(new HoarfrostError('ChainUnavailable'));
+  running.chain.scanned.nextReceive = 3;
+  await takePlace(worker, words);
+  await expect(worker.call('receiveAddress', null)).rejects.toEqual(code('ChainUnavailable'));
+  lost.mockRestore();
+  expect((await worker.call('receiveAddress', null)).index).toBe(3);
+  worker.kill();
 });
 
 test('while it waits the words stop the lost device at once, through the new one', async () => {

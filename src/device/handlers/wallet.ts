@@ -7,7 +7,11 @@ export function walletHandlers(
   inside: Inside,
 ): Handlers<'receiveAddress' | 'descriptor' | 'refresh' | 'fees' | 'activityDetail'> {
   return {
-    receiveAddress: async () => (await inside.unlocked()).wallet.receiveAddress(),
+    receiveAddress: async () => {
+      const open = await inside.unlocked();
+      if (!open.wallet.knowsUsed) await inside.refresh(open);
+      return open.wallet.receiveAddress();
+    },
     descriptor: async () => ({ descriptor: (await inside.unlocked()).wallet.descriptor() }),
     refresh: async () => {
       await inside.refresh(await inside.unlocked());

@@ -23,7 +23,9 @@ export function Receive({ wallet, onBack }: { wallet: WalletView; onBack: () => 
         {shown === null ? (
           ask.busy && (
             <p class="small centred" role="status">
-              Making a fresh address…
+              {wallet.syncedAt === null
+                ? 'Looking at the chain for addresses that were used…'
+                : 'Making a fresh address…'}
             </p>
           )
         ) : (
