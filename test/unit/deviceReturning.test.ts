@@ -174,6 +174,7 @@ describe('public records that the lost device saved', () => {
     await takePlace(worker, words, file);
     worker.kill();
   });
+});
 
 test('no address is shown before the chain has told which were used', async () => {
   const worker = await Worker.start(await ripe());
