@@ -3,6 +3,7 @@
  * without a wallet may only make one, or fetch the certificate of one whose host key it proves.
  */
 import { bytesToHex } from '@noble/hashes/utils.js';
+import { equalVar } from '../crypto/hash.ts';
 import { SUITE } from '../crypto/signer.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';
 import { PROTOCOL_VERSION } from '../protocol/keygen.ts';
@@ -14,6 +15,7 @@ import { ceremoniesOf, ceremonyStatus } from './ceremonies.ts';
 import type { Cosigner } from './cosigner.ts';
 import { inEqualTime } from './equalTime.ts';
 import { cancelHold, holdsOf } from './holds.ts';
+import type { OwnChannelKey } from './identity.ts';
 import { fetchCertificate, Keygen } from './keygen.ts';
 import { changePolicy, policyVersions } from './policies.ts';
 import { receiptsFrom } from './receipts.ts';
@@ -256,10 +258,17 @@ export class Session {
     });
   }
 
-  /** Of the key that devices are to pin, and never of one before that which this device has already. */
+  /**
+   * Of the key that devices are to pin, and never of one before that which this device has already; nor of a key of ours under
+   * the announced number that is not the announced one, which no other instance would answer to.
+   */
   #statement(announced: AnnouncedKey | null): Bytes | null {
-    const newest = Math.max(announced?.number ?? 0, this.#peer.channelKey.number);
-    return this.#cosigner.identity.channelKeys.findLast(({ number }) => number <= newest)!.statement;
+    const own = this.#peer.channelKey;
+    if (announced === null || announced.number <= own.number) return own.statement;
+    const { channelKeys } = this.#cosigner.identity;
+    const isAnnounced = ({ number, noise }: OwnChannelKey) =>
+      number === announced.number && equalVar(noise.publicKey, announced.noiseKey);
+    return (channelKeys.find(isAnnounced) ?? own).statement;
   }
 
   /** Anybody can make a device key: until one has a wallet, its address answers for it. */

@@ -77,9 +77,16 @@ export const CHANNEL_KEY_GUARDS = [
     [
       'audit-01',
       'the key that a device has already, in what it is told',
-      'Math.max(announced?.number ?? 0, this.#peer.channelKey.number)',
-      '(announced?.number ?? 0)',
+      'announced === null || announced.number <= own.number',
+      'announced === null',
       'audit-01 the server > never says an older key to who has a newer one, be the announcement lost with the store',
+    ],
+    [
+      'audit-01',
+      'the announced key itself, in what an instance with another of its number says',
+      'number === announced.number && equalVar(noise.publicKey, announced.noiseKey)',
+      'number === announced.number',
+      'audit-01 the server > of two instances each tells the same, in one moment, once both answer',
     ],
   ]),
   ...guards('src/cosigner/identity.ts', ROTATION, [
