@@ -13,6 +13,8 @@ export interface ChromiumOptions {
   colorScheme?: 'light' | 'dark';
   /** Trusts the TLS certificates of this key (setup/ca.ts), and nothing else that is not trusted anyway. */
   spkiHash?: string;
+  /** A film (y4m) that its camera sees; every page may use that camera. */
+  camera?: string;
 }
 
 /** Chromium with the extension in it. */
@@ -60,6 +62,13 @@ export async function openChromium(options: ChromiumOptions = {}): Promise<Chrom
       ...SILENT,
       `--disable-extensions-except=${extension}`,
       `--load-extension=${extension}`,
+      ...(options.camera
+        ? [
+            '--use-fake-ui-for-media-stream',
+            '--use-fake-device-for-media-stream',
+            `--use-file-for-fake-video-capture=${options.camera}`,
+          ]
+        : []),
       ...(options.spkiHash ? [`--ignore-certificate-errors-spki-list=${options.spkiHash}`] : []),
     ],
   });

@@ -1,4 +1,7 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -15,6 +18,7 @@ import {
   waitForBalance,
 } from '../../scripts/person.ts';
 import { launchChromium, type TestChromium } from '../support/chromium.ts';
+import { filmOf } from '../support/film.ts';
 import { describeReal } from '../support/real.ts';
 import { anotherLink, fundedWallet, openWorld, type World } from '../support/world.ts';
 
@@ -121,6 +125,57 @@ await describeReal('bad input on screen', ['bitcoind', 'chromium', 'openssl'], (
       ).toBe('true');
       expect(await page.getByRole('heading', { name: 'Your shares are forming' }).isVisible()).toBe(false);
     });
+  });
+
+  test('a link held before the camera is read as one that was typed; another code is not taken', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'hoarfrost-camera-'));
+    const camera = join(folder, 'screen.y4m');
+    await writeFile(camera, filmOf(['bitcoin:bcrt1qother', world.pairing]));
+    const sees = await launchChromium({ spkiHash: world.tls.spkiHash, camera });
+    try {
+      const page = await sees.open('onboarding.html');
+      for (const [entry, screen] of [
+        ['Create a wallet', 'Who will cosign for you?'],
+        ['I have a wallet and lost its browser', 'I have a wallet and lost its browser'],
+      ] as const) {
+        await page.reload();
+        await page.getByRole('button', { name: entry }).click();
+        await page.getByRole('heading', { name: screen }).waitFor();
+        await page.getByRole('button', { name: 'Scan with the camera' }).click();
+        await page.getByRole('group', { name: 'Fingerprint' }).waitFor();
+        expect(await page.getByLabel(/^Pairing link/).inputValue()).toBe(world.pairing);
+        // It looks no longer than it must, and connects by no means by itself.
+        expect(await page.locator('video').count()).toBe(0);
+        await page.getByRole('button', { name: 'Scan with the camera' }).waitFor();
+      }
+      await writeFile(camera, filmOf(['bitcoin:bcrt1qother']));
+      await page.reload();
+      await page.getByRole('button', { name: 'Create a wallet' }).click();
+      await page.getByRole('button', { name: 'Scan with the camera' }).click();
+      await page.getByText('The camera reads a code, but no pairing link.').waitFor();
+      expect(await page.getByLabel(/^Pairing link/).inputValue()).toBe('');
+      await page.getByRole('button', { name: 'Stop the camera' }).click();
+      expect(await page.locator('video').count()).toBe(0);
+    } finally {
+      await sees.close();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  test('without a camera, or where it may not be used, the page says so and what to do instead', async () => {
+    const blind = await launchChromium({ spkiHash: world.tls.spkiHash });
+    try {
+      const page = await blind.open('onboarding.html');
+      await page.getByRole('button', { name: 'Create a wallet' }).click();
+      await page.getByRole('button', { name: 'Scan with the camera' }).click();
+      await page
+        .getByText(
+          /^(No camera can be used here|This page may not use the camera)\. Paste the link or type it\.$/,
+        )
+        .waitFor();
+    } finally {
+      await blind.close();
+    }
   });
 
   test('a token that was used is TokenUnknown, and the browser stays without a wallet', async () => {

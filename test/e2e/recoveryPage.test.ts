@@ -3,7 +3,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import encodeQR from 'qr';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CHROMIUM, findTool } from '../../scripts/setup/tools.ts';
 import { load } from '../../src/crypto/load.ts';
@@ -12,6 +11,7 @@ import type { OfflineOf } from '../../src/protocol/offline.ts';
 import { offlineCodes, offlineText, readOffline } from '../../src/protocol/offlineText.ts';
 import { keysFromWords, newWords } from '../../src/recovery/words.ts';
 import { find } from '../memory/search.ts';
+import { filmOf } from '../support/film.ts';
 import { type Firefox, launchFirefox } from '../support/firefox.ts';
 import { finish, paymentTask, requestOf } from '../support/offline.ts';
 import { seededRandom } from '../support/parties.ts';
@@ -32,23 +32,6 @@ beforeAll(async () => {
 });
 
 const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-
-/** What a camera sees of a screen on which these codes take turns, a quarter of a second each: raw video, YUV 4:2:0. */
-function filmOf(codes: readonly string[]): Buffer {
-  const [width, height, scale] = [640, 480, 5];
-  const frames = codes.flatMap((text) => {
-    const rows = encodeQR(text, 'raw', { border: 4, ecc: 'low' });
-    const luma = Buffer.alloc(width * height, 235);
-    for (const [y, row] of rows.entries())
-      for (const [x, dark] of row.entries())
-        if (dark)
-          for (let k = 0; k < scale; k++)
-            luma.fill(16, (y * scale + k) * width + x * scale, (y * scale + k) * width + (x + 1) * scale);
-    const frame = [Buffer.from('FRAME\n'), luma, Buffer.alloc((width * height) / 2, 128)];
-    return [...frame, ...frame, ...frame];
-  });
-  return Buffer.concat([Buffer.from(`YUV4MPEG2 W${width} H${height} F12:1 Ip A1:1 C420\n`), ...frames]);
-}
 
 /** The linear memory of a page's wasm, and all strings of its script's heap, garbage collected. */
 async function memoryOf(page: Page): Promise<{ wasm: WebAssembly.Memory; text: string }> {

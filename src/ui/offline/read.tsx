@@ -1,14 +1,11 @@
 /** A message on its way into this page: by camera, file or paste. */
-import { useEffect, useRef, useState } from 'preact/hooks';
-import decodeQR from 'qr/decode.js';
+import { useRef, useState } from 'preact/hooks';
 import type { OfflineMessage } from '../../protocol/offline.ts';
 import { OfflineReader } from '../../protocol/offlineText.ts';
 import { failureOf } from '../device.tsx';
+import { useScanner } from '../parts/camera.tsx';
 import { Icon } from '../parts/icon.tsx';
-import { FieldError, Notice } from '../parts/notice.tsx';
-
-/** Twice as often as codes take turns. */
-const LOOK_MS = 120;
+import { FieldError } from '../parts/notice.tsx';
 
 export function ReadMessage({
   label,
@@ -21,8 +18,6 @@ export function ReadMessage({
   const reader = useRef(new OfflineReader());
   const [progress, setProgress] = useState<{ have: number; parts: number } | null>(null);
   const [bad, setBad] = useState<string | null>(null);
-  const [scanning, setScanning] = useState(false);
-  const [noCamera, setNoCamera] = useState(false);
   const [typed, setTyped] = useState('');
   const file = useRef<HTMLInputElement>(null);
   const said = useRef(onMessage);
@@ -35,7 +30,7 @@ export function ReadMessage({
       setBad(null);
       setProgress({ have, parts });
       if (message !== null) {
-        setScanning(false);
+        scanner.stop();
         setTyped('');
         said.current(message);
       }
@@ -45,6 +40,9 @@ export function ReadMessage({
       return false;
     }
   };
+  const scanner = useScanner((text) => {
+    if (!push(text)) setBad(null);
+  }, 'Open a file or paste the text.');
   const paste = (text: string) => {
     setTyped(text);
     setBad(null);
@@ -58,39 +56,14 @@ export function ReadMessage({
   return (
     <section class="card stack offline-message" aria-label={label}>
       <b class="strong">{label}</b>
-      {scanning ? (
-        <Camera
-          onText={(text) => {
-            if (!push(text)) setBad(null);
-          }}
-          onNone={() => {
-            setScanning(false);
-            setNoCamera(true);
-          }}
-        />
-      ) : null}
+      {scanner.view}
       {progress !== null && progress.parts > 1 && progress.have < progress.parts && (
         <p class="small" role="status">
           {progress.have} of {progress.parts} parts read.
         </p>
       )}
-      {noCamera && (
-        <Notice tone="caution" icon="alert">
-          <b>No camera can be used here.</b> Open a file or paste the text.
-        </Notice>
-      )}
       <div class="cluster">
-        <button
-          type="button"
-          class="btn btn--second btn--sm"
-          aria-pressed={scanning}
-          onClick={() => {
-            setNoCamera(false);
-            setScanning(!scanning);
-          }}
-        >
-          <Icon name="eye" /> {scanning ? 'Stop the camera' : 'Scan with the camera'}
-        </button>
+        {scanner.button}
         <label class="btn btn--second btn--sm offline-file">
           <Icon name="save" /> Open a file
           <input
@@ -128,46 +101,3 @@ export function ReadMessage({
 const NO_MESSAGE = 'This is no message of Hoarfrost, or part of it is missing. Take it across again.';
 /** No message is larger as text; asked before a file is read at all. */
 const FILE_MAX = 8 << 20;
-
-function Camera({ onText, onNone }: { onText: (text: string) => void; onNone: () => void }) {
-  const video = useRef<HTMLVideoElement>(null);
-  const latest = useRef({ onText, onNone });
-  latest.current = { onText, onNone };
-  useEffect(() => {
-    let stream: MediaStream | null = null;
-    let ended = false;
-    const canvas = document.createElement('canvas');
-    const context = canvas.getContext('2d', { willReadFrequently: true });
-    const look = () => {
-      const { current: player } = video;
-      if (player === null || context === null || player.videoWidth === 0) return;
-      canvas.width = player.videoWidth;
-      canvas.height = player.videoHeight;
-      context.drawImage(player, 0, 0);
-      try {
-        latest.current.onText(decodeQR(context.getImageData(0, 0, canvas.width, canvas.height)));
-      } catch {
-        // No code in this frame.
-      }
-    };
-    const start = async () => {
-      stream = await navigator.mediaDevices.getUserMedia({
-        video: { facingMode: 'environment', width: { ideal: 1280 } },
-      });
-      if (ended || video.current === null) return stop();
-      video.current.srcObject = stream;
-      await video.current.play();
-    };
-    const stop = () => {
-      for (const track of stream?.getTracks() ?? []) track.stop();
-    };
-    start().catch(() => latest.current.onNone());
-    const timer = setInterval(look, LOOK_MS);
-    return () => {
-      ended = true;
-      clearInterval(timer);
-      stop();
-    };
-  }, []);
-  return <video class="offline-camera" ref={video} muted playsInline aria-label="What the camera sees" />;
-}

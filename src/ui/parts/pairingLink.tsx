@@ -1,8 +1,9 @@
-/** The field for a cosigner's pairing link, pasted or typed: read as it is written, without connecting, and refused beneath. */
+/** The field for a cosigner's pairing link, typed, pasted or scanned: read as it is written, without connecting, and refused beneath. */
 import { useState } from 'preact/hooks';
 import type { PairingView } from '../../device/port.ts';
 import { type Failure, useCall } from '../device.tsx';
 import { wordsFor } from '../words.ts';
+import { useScanner } from './camera.tsx';
 import { FieldError } from './notice.tsx';
 
 export interface PairingLink {
@@ -45,6 +46,14 @@ export function PairingField({
   onWrite?: (text: string) => unknown;
 }) {
   const bad = error !== null;
+  const [otherCode, setOtherCode] = useState(false);
+  const scanner = useScanner((seen) => {
+    const isLink = /^hoarfrost:/i.test(seen);
+    setOtherCode(!isLink);
+    if (!isLink) return;
+    scanner.stop();
+    void onWrite(seen);
+  }, 'Paste the link or type it.');
   const beneath = `${PAIRING_FIELD}-error`;
   return (
     <div class="field">
@@ -65,6 +74,13 @@ export function PairingField({
           onInput={(event) => void onWrite(event.currentTarget.value)}
         />
       </div>
+      {scanner.view}
+      {scanner.looking && otherCode && (
+        <p class="hint" role="status">
+          <span>The camera reads a code, but no pairing link.</span>
+        </p>
+      )}
+      <div class="cluster">{scanner.button}</div>
       {error !== null && (
         <FieldError id={beneath} code={error.code}>
           {wordsFor(error.code).happened} {wordsFor(error.code).next}
