@@ -55,6 +55,8 @@ export interface ActivityView {
   /** 0 while unconfirmed. */
   height: number;
   confirmations: number;
+  /** Whether the chain source knows of it. What was taken and is not shown may never have reached the network. */
+  shown: boolean;
   time: number;
   /** Why it waits, or on `failed` why it ended. There, with a `txid`, it was signed and refused, and may yet be sent; without, nothing was signed. */
   error: ErrorCode | null;

@@ -104,6 +104,7 @@ function paymentView(row: PaymentRecord, seen: HistoryRecord | undefined, tip: n
     state: at > 0 ? 'confirmed' : row.state,
     height: at,
     confirmations: confirmations(at, tip),
+    shown: seen !== undefined,
     time: row.pressedAt ?? row.createdAt,
     error: row.error,
   };
@@ -125,6 +126,7 @@ function chainView(entry: HistoryRecord, tip: number): ActivityView {
     state: direction === 'in' ? 'received' : height > 0 ? 'confirmed' : 'broadcast',
     height,
     confirmations: confirmations(height, tip),
+    shown: true,
     time,
     error: null,
   };

@@ -8,7 +8,15 @@ import { networkParams } from '../../src/bitcoin/network.ts';
 import { parseTransaction, txidOf } from '../../src/bitcoin/transaction.ts';
 import { routeUrl } from '../../src/device/route.ts';
 import { databaseOf, Worker } from '../support/deviceHost.ts';
-import { draft, profile, running, settled, useThreeCoins, verifyPaid } from '../support/payingDevice.ts';
+import {
+  COIN,
+  draft,
+  profile,
+  running,
+  settled,
+  useThreeCoins,
+  verifyPaid,
+} from '../support/payingDevice.ts';
 
 const code = (name: string, detail?: string) =>
   expect.objectContaining(detail === undefined ? { code: name } : { code: name, detail });
@@ -176,6 +184,35 @@ describe('a server that the user chose', () => {
     esplora.takes = () => ({ status: 200, text: 'ab'.repeat(32) });
     const request = await pressed(worker);
     await waits(worker, request, 'RouteUnavailable');
+    worker.kill();
+  });
+
+  test('takes it and keeps it to itself: it shows as not seen, and the cosigner can still send it', async () => {
+    const worker = await Worker.start(profile);
+    await worker.call('setRoute', { url: await server() });
+    const request = await pressed(worker);
+    expect(await settled(worker, request)).toMatchObject({ state: 'broadcast', error: null });
+    const detail = () => worker.call('activityDetail', { id: request });
+    expect(await detail()).toMatchObject({ state: 'broadcast', shown: false });
+    await worker.call('refresh', null);
+    expect(await detail()).toMatchObject({ state: 'broadcast', shown: false });
+    expect(running.chain.sent).toEqual([]);
+
+    const { txid } = await worker.call('sendThrough', { request, url: null });
+    const [transaction] = running.chain.sent;
+    expect(txidIn(hex.encode(transaction!))).toBe(txid);
+    const known = {
+      txid,
+      height: 0,
+      time: 1,
+      received: 0n,
+      sent: COIN,
+      fee: 300n,
+      transaction: transaction!,
+    };
+    running.chain.scanned = { ...running.chain.scanned, history: [known] };
+    await worker.call('refresh', null);
+    expect(await detail()).toMatchObject({ state: 'broadcast', shown: true });
     worker.kill();
   });
 

@@ -6,7 +6,7 @@ import { useCall } from '../device.tsx';
 import { MainBar, NetworkBadge, SubBar } from '../parts/frame.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { Address, Amount } from '../parts/money.tsx';
-import { FailureNotice } from '../parts/notice.tsx';
+import { FailureNotice, Notice } from '../parts/notice.tsx';
 import { momentText } from '../times.ts';
 import { ActivityList, activityName, activityStatus, matchesSearch, notSent } from './activityList.tsx';
 import { ByCosigner } from './byCosigner.tsx';
@@ -114,9 +114,13 @@ export function Detail({
         {item !== null && (item.state === 'failed' || item.state === 'signed') && item.error !== null && (
           <FailureNotice failure={{ code: item.error, detail: '', retryAfterMs: 0 }} />
         )}
-        {(item?.error === 'RouteUnavailable' || item?.error === 'RouteRejected') && (
-          <ByCosigner request={id} />
+        {item?.state === 'broadcast' && !item.shown && wallet.route !== null && (
+          <Notice tone="info" icon="clock">
+            <b>Your server took it, and your cosigner’s node has not heard of it.</b> If that lasts, the
+            server keeps it from the network, or is not of this one. To send it again pays nothing twice.
+          </Notice>
         )}
+        {item !== null && waitsForSender(item, wallet) && <ByCosigner request={id} />}
         {evaluate.error !== null && <FailureNotice failure={evaluate.error} />}
         {press.error !== null && <FailureNotice failure={press.error} />}
       </main>
@@ -148,6 +152,12 @@ export function Detail({
       )}
     </>
   );
+}
+
+/** Given to a server of the user's own, and for all that is known not to the network. */
+function waitsForSender({ state, error, shown }: ActivityView, { route }: WalletView): boolean {
+  if (state === 'broadcast') return route !== null && !shown;
+  return error === 'RouteUnavailable' || error === 'RouteRejected';
 }
 
 function Sum({ item, unit }: { item: ActivityView; unit: Unit }) {

@@ -1,4 +1,4 @@
-/** A signed payment that the user's own server has not taken: the press by which the cosigner sends it after all. */
+/** A signed payment that the user's own server has not taken, or took and did not pass on: the press by which the cosigner sends it after all. */
 import { useCall } from '../device.tsx';
 import { FailureNotice } from '../parts/notice.tsx';
 
