@@ -33,8 +33,10 @@ export interface ConnectionOptions {
   readonly open: (peer: Peer & { address: string }) => Session;
   /** Whom the limits take the peer for. */
   readonly address: string;
-  /** Called once, when the first transport message has decrypted: not half-open any more. */
-  readonly onEstablished: () => void;
+  /** Called once, when the first transport message has decrypted: not half-open any more. False where there is no place for it. */
+  readonly onEstablished: () => boolean;
+  /** Called once, when the device is known to have a wallet. */
+  readonly onEnrolled: (deviceKey: Bytes) => void;
   readonly log: Log;
   readonly metrics: Metrics;
   /** Counts connections since start. */
@@ -62,8 +64,9 @@ export const TIMING: Timing = {
 export class Connection {
   readonly #ws: WebSocket;
   readonly #options: ConnectionOptions;
-  #channel: { transport: NoiseTransport; session: Session; joiner: Joiner } | undefined;
+  #channel: { deviceKey: Bytes; transport: NoiseTransport; session: Session; joiner: Joiner } | undefined;
   #established = false;
+  #enrolled = false;
   #lastNumber = 0;
   readonly #inbox: Bytes[] = [];
   #working = false;
@@ -168,7 +171,7 @@ export class Connection {
     const { channelKey, remote, message, transport } = await respondAs(channelKeys, message1);
     const { handshakeHash } = transport;
     const session = open({ deviceKey: remote, handshakeHash, channelKey, address });
-    this.#channel = { transport, session, joiner: new Joiner(session.messageMax) };
+    this.#channel = { deviceKey: remote, transport, session, joiner: new Joiner(session.messageMax) };
     await this.#write(message);
   }
 
@@ -177,7 +180,7 @@ export class Connection {
     const plaintext = await channel.transport.open(frame);
     // Closed while this was decrypted: a timer set now would keep the connection in memory for minutes.
     if (this.#ws.readyState !== this.#ws.OPEN) return;
-    if (!this.#established) this.#establish();
+    if (!this.#established && !this.#establish()) return;
     const whole = channel.joiner.push(plaintext);
     if (whole === null) {
       this.#receiving ??= setTimeout(
@@ -191,6 +194,10 @@ export class Connection {
     ensure(whole.number === this.#lastNumber + 1, 'OutOfSequence');
     this.#lastNumber = whole.number;
     const reply = await this.#answer(channel.session, whole.message);
+    if (!this.#enrolled && channel.session.enrolled) {
+      this.#enrolled = true;
+      this.#options.onEnrolled(channel.deviceKey);
+    }
     channel.joiner = new Joiner(channel.session.messageMax);
     await this.#send(() => [whole.number, reply]);
     if (this.#overRate > OVER_RATE_MAX) this.refuse();
@@ -241,12 +248,16 @@ export class Connection {
     this.#options.log.error('unexpected error', { connection: this.#options.number, detail });
   }
 
-  #establish(): void {
+  #establish(): boolean {
     this.#established = true;
-    this.#options.onEstablished();
+    if (!this.#options.onEstablished()) {
+      this.refuse();
+      return false;
+    }
     clearTimeout(this.#timer);
     // The device comes back with a fresh handshake by itself; this holds it to that.
     this.#timer = setTimeout(() => void this.drain(CLOSE.deadline), this.#options.timing.rehandshakeMs);
+    return true;
   }
 
   /** `make` runs when its turn has come, so parts of two messages never mix. Never rejects: a dead socket closes itself. */

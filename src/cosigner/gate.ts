@@ -1,14 +1,13 @@
 /**
  * Who may begin a TLS handshake, and when. A handshake costs us some thousand times what it costs a flooder to ask for one, so
  * they begin one after the other at a steady rate that leaves most of the processor to those who are in, and at a lower one while
- * these need it. Who waits costs a socket that is not read. Addresses take turns, and those where an enrolled device was seen lately
- * go before all others.
+ * these need it. Who waits costs a socket that is not read. Sites take turns, and the addresses of each; those where an enrolled
+ * device was seen lately go before all others.
  */
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
-import type { Buckets, Recently } from './limits.ts';
+import { type Buckets, type Recently, siteOf } from './limits.ts';
 
-const WAITING_MAX = 1024;
 const WAIT_MAX_MS = 10_000;
 /** Between two handshakes of a busy loop: twenty a second begin however busy it is. */
 const BUSY_EVERY_MS = 50;
@@ -23,35 +22,60 @@ interface Waiting {
   readonly until: number;
 }
 
-/** Those who wait, by address. */
+/** Those who wait, by site and address. */
 class Line {
-  readonly #waiting = new Map<string, Waiting[]>();
+  readonly #sites = new Map<string, { size: number; readonly addresses: Map<string, Waiting[]> }>();
+  readonly #most: number;
   #size = 0;
 
-  /** When there is room for no more, the address with the most gives up its last; if it is this very one, nobody comes in. */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /**
+   * When there is room for no more, the site with the most gives up the last of its address with the most; of a newcomer's own site,
+   * its own address must have fewer. Nobody comes in who would take as much as he pushes out.
+   */
   add(address: string, waiting: Waiting): boolean {
-    const own = this.#waiting.get(address) ?? [];
-    if (this.#size >= WAITING_MAX) {
-      const most = [...this.#waiting.values()].reduce((a, b) => (b.length > a.length ? b : a));
-      if (most.length <= own.length + 1) return false;
-      most.pop()!.socket.destroy();
-      this.#size--;
-    }
+    const name = siteOf(address);
+    if (this.#size >= this.#most && !this.#makeRoom(name, address)) return false;
+    const site = this.#sites.get(name) ?? { size: 0, addresses: new Map<string, Waiting[]>() };
+    this.#sites.set(name, site);
+    const own = site.addresses.get(address) ?? [];
+    site.addresses.set(address, own);
     own.push(waiting);
-    this.#waiting.set(address, own);
+    site.size++;
     this.#size++;
     return true;
   }
 
-  /** The next address's first; the address goes to the end of the line. */
-  take(): Waiting | undefined {
-    const [first] = this.#waiting;
-    if (first === undefined) return undefined;
-    const [address, own] = first;
-    const next = own.shift()!;
+  #makeRoom(name: string, address: string): boolean {
+    const own = this.#sites.get(name);
+    const most = [...this.#sites.values()].reduce((a, b) => (b.size > a.size ? b : a));
+    const full = own !== undefined && own.size + 1 >= most.size ? own : most;
+    const [from, largest] = [...full.addresses].reduce((a, b) => (b[1].length > a[1].length ? b : a));
+    const mine = own?.addresses.get(address)?.length ?? 0;
+    if (full === own ? largest.length <= mine + 1 : full.size <= 1) return false;
+    largest.pop()!.socket.destroy();
+    if (largest.length === 0) full.addresses.delete(from);
+    full.size--;
     this.#size--;
-    this.#waiting.delete(address);
-    if (own.length > 0) this.#waiting.set(address, own);
+    return true;
+  }
+
+  /** The next site's next address's first; both go to the end of their lines. */
+  take(): Waiting | undefined {
+    const [first] = this.#sites;
+    if (first === undefined) return undefined;
+    const [name, site] = first;
+    const [address, own] = site.addresses.entries().next().value!;
+    const next = own.shift();
+    site.size--;
+    this.#size--;
+    this.#sites.delete(name);
+    site.addresses.delete(address);
+    if (own.length > 0) site.addresses.set(address, own);
+    if (site.size > 0) this.#sites.set(name, site);
     return next;
   }
 }
@@ -63,7 +87,7 @@ export class Gate {
   readonly #isBusy: () => boolean;
   /** When the last one began. */
   #begun = Number.NEGATIVE_INFINITY;
-  readonly #lines = { known: new Line(), others: new Line() };
+  readonly #lines: { readonly known: Line; readonly others: Line };
   /** The one whose turn it is next. */
   #held: Waiting | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -73,7 +97,9 @@ export class Gate {
     { handshakes, known }: { handshakes: Buckets; known: Recently },
     monotonic: () => number,
     isBusy: () => boolean,
+    waiting: number,
   ) {
+    this.#lines = { known: new Line(waiting), others: new Line(waiting) };
     this.#handshakes = handshakes;
     this.#known = known;
     this.#monotonic = monotonic;

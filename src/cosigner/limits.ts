@@ -161,3 +161,9 @@ export function addressName(address: string | undefined): string {
     .map((group) => Number.parseInt(group, 16).toString(16))
     .join(':')}::/64`;
 }
+
+/** Where many addresses are one customer's or one flooder's: the /48 of an IPv6 name of `addressName`, an IPv4 address itself. */
+export function siteOf(address: string): string {
+  const groups = address.split('::/64')[0]!.split(':');
+  return groups.length === 4 ? `${groups.slice(0, 3).join(':')}::/48` : address;
+}

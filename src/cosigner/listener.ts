@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { bytesToHex } from '@noble/hashes/utils.js';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { HoarfrostError } from '../protocol/errors.ts';
 import { CHANNEL_PATH, CLOSE, SUBPROTOCOL } from '../protocol/frames.ts';
@@ -17,6 +18,7 @@ import type { Cosigner } from './cosigner.ts';
 import { busyLoop, Gate } from './gate.ts';
 import { checkHealth } from './health.ts';
 import { addressName } from './limits.ts';
+import { Places } from './places.ts';
 import { Session } from './session.ts';
 
 export interface ListenerOptions {
@@ -31,6 +33,8 @@ export interface ListenerOptions {
   readonly timing?: Timing;
 }
 
+const WAITING_MAX = 1024;
+const DEVICE_CONNECTIONS = 16;
 /** Time a drained connection has to finish what it is at. */
 const DRAIN_DEADLINE_MS = 30_000;
 
@@ -49,8 +53,12 @@ export class Listener {
   readonly #connections = new Set<Connection>();
   /** TCP connections by address. */
   readonly #sources = new Map<string, number>();
-  /** Whose device has not proved itself yet, oldest first, with its address. */
-  readonly #halfOpen = new Map<Connection, string>();
+  /** Whose device has not proved itself yet. */
+  readonly #halfOpen: Places<Connection>;
+  /** Whose device has, and has no wallet. */
+  readonly #strangers: Places<Connection>;
+  /** Of each device with a wallet, by its key: its connections, oldest first. */
+  readonly #devices = new Map<string, Connection[]>();
   #accepted = 0;
   #draining = false;
   #checking: ReturnType<typeof checkHealth> | undefined;
@@ -68,10 +76,18 @@ export class Listener {
     // Node begins TLS with every socket at once; here the gate says when.
     const [beginTls] = this.#server.listeners('connection') as ((socket: Socket) => void)[];
     this.#server.removeAllListeners('connection');
-    this.#gate = new Gate(cosigner.limiter, cosigner.clock.monotonic, busyLoop());
+    const { connections, halfOpen } = options;
+    // What nobody with a wallet holds is a part of all, however long it is held: the rest is for those who have one.
+    const waiting = Math.min(WAITING_MAX, Math.ceil(connections / 8));
+    this.#gate = new Gate(cosigner.limiter, cosigner.clock.monotonic, busyLoop(), waiting);
+    const giveUp = (connection: Connection) => connection.refuse();
+    this.#halfOpen = new Places(halfOpen, giveUp);
+    this.#strangers = new Places(Math.ceil(connections / 4), giveUp);
     this.#server.maxConnections = options.connections;
     this.#server.headersTimeout = HANDSHAKE_DEADLINE_MS;
     this.#server.requestTimeout = HANDSHAKE_DEADLINE_MS;
+    // A connection that is kept for the next page would be held without a bound.
+    this.#server.maxRequestsPerSocket = 1;
     this.#server.on('connection', (socket: Socket) => {
       this.#admit(socket, () => beginTls!.call(this.#server, socket));
     });
@@ -166,7 +182,7 @@ export class Listener {
 
   #accept(ws: WebSocket, address: string): void {
     const { identity, log, metrics } = this.#cosigner;
-    const room = this.#roomFor(address);
+    const room = this.#halfOpen.hasRoomFor(address);
     metrics.count('hoarfrost_connections_total', { outcome: room ? 'accepted' : 'noRoom' });
     if (!room) {
       // Before any Diffie-Hellman; the device hears why and comes back later.
@@ -179,37 +195,40 @@ export class Listener {
       channelKeys: identity.channelKeys,
       open: (peer) => new Session(this.#cosigner, peer),
       address,
-      onEstablished: () => this.#halfOpen.delete(connection),
+      onEstablished: () => {
+        this.#halfOpen.leave(connection);
+        const isRoom = this.#strangers.hasRoomFor(address);
+        if (isRoom) this.#strangers.add(connection, address);
+        return isRoom;
+      },
+      onEnrolled: (deviceKey) => {
+        this.#strangers.leave(connection);
+        this.#ofDevice(bytesToHex(deviceKey), connection);
+      },
       log,
       metrics,
       number: ++this.#accepted,
       timing: this.#options.timing ?? TIMING,
     });
-    this.#halfOpen.set(connection, address);
+    this.#halfOpen.add(connection, address);
     this.#connections.add(connection);
     void connection.closed.then(() => {
-      this.#halfOpen.delete(connection);
+      this.#halfOpen.leave(connection);
+      this.#strangers.leave(connection);
       this.#connections.delete(connection);
     });
   }
 
-  /**
-   * Half-open connections are few. When there is room for no more, the address that holds most of them gives up its oldest; a
-   * newcomer from that very address is turned away instead. So a flood from anywhere makes room only for itself.
-   */
-  #roomFor(address: string): boolean {
-    if (this.#halfOpen.size < this.#options.halfOpen) return true;
-    const held = new Map<string, number>();
-    for (const name of this.#halfOpen.values()) held.set(name, (held.get(name) ?? 0) + 1);
-    const most = Math.max(...held.values());
-    if ((held.get(address) ?? 0) >= most) return false;
-    for (const [connection, name] of this.#halfOpen) {
-      if (held.get(name) !== most) continue;
-      this.#halfOpen.delete(connection);
-      connection.refuse();
-      return true;
-    }
-    return false;
+  /** A device needs one connection, and another while it changes from one to the next: who opens many closes its oldest. */
+  #ofDevice(name: string, connection: Connection): void {
+    const own = [...(this.#devices.get(name) ?? []), connection];
+    this.#devices.set(name, own);
+    if (own.length > DEVICE_CONNECTIONS) own.shift()!.refuse();
+    void connection.closed.then(() => {
+      const left = (this.#devices.get(name) ?? []).filter((other) => other !== connection);
+      if (left.length > 0) this.#devices.set(name, left);
+      else this.#devices.delete(name);
+    });
   }
 
   async #page(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -74,6 +74,29 @@ export const AUDIT_GUARDS = [
       'audit-03 broadcasts of a wallet are limited, whatever they carry',
     ],
   ]),
+  ...guards('src/cosigner/listener.ts', 'test/unit/cosignerPlaces.test.ts', [
+    [
+      'audit-12',
+      'the places of strangers',
+      '        return isRoom;\n',
+      '        return true;\n',
+      'strangers who stay hold a quarter of all, and make room for each other',
+    ],
+    [
+      'audit-12',
+      'the connections of one device',
+      '    if (own.length > DEVICE_CONNECTIONS) own.shift()!.refuse();\n',
+      '',
+      'a device that opens many connections closes its own oldest',
+    ],
+    [
+      'audit-12',
+      'the end of a connection after its page',
+      '    this.#server.maxRequestsPerSocket = 1;\n',
+      '',
+      'no connection is kept after a page',
+    ],
+  ]),
   ...guards('src/cosigner/refresh.ts', 'test/unit/cosignerLimits.test.ts', [
     [
       'audit-12',

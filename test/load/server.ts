@@ -92,7 +92,8 @@ export async function openHouse(options: {
     'tls-key': tls.keyFile,
     chain: `esplora:http://127.0.0.1:${(chain.address() as AddressInfo).port}`,
     'chain-poll': '3600',
-    connections: '20000',
+    // A quarter of them is for those without a wallet, as the idle ones are.
+    connections: '50000',
     'open-enrolment': '1000000',
     'log-level': 'error',
     ...options.settings,

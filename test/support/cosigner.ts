@@ -87,6 +87,7 @@ export interface StartOptions {
   port?: number;
   clock?: Clock;
   timing?: Timing;
+  connections?: number;
   halfOpen?: number;
   limits?: Partial<Limits>;
   signer?: Signer;
@@ -147,7 +148,7 @@ export async function startCosigner(options: StartOptions): Promise<Running> {
     key: readFileSync(tls.keyFile),
     host: '127.0.0.1',
     port: options.port ?? 0,
-    connections: 1000,
+    connections: options.connections ?? 1000,
     halfOpen: options.halfOpen ?? 100,
     ...(options.timing === undefined ? {} : { timing: options.timing }),
   });

@@ -174,7 +174,7 @@ describe('audit-12 addresses', () => {
 
   test('however many may begin a handshake, one does in a turn of the loop', async () => {
     const buckets = new Buckets({ burst: 16, perMinute: 60 }, () => 0);
-    const gate = new Gate({ handshakes: buckets, known: new Recently(1, () => 0) }, () => 0, idle);
+    const gate = new Gate({ handshakes: buckets, known: new Recently(1, () => 0) }, () => 0, idle, 100);
     let begun = 0;
     for (let i = 0; i < 3; i++) gate.enter(new Socket(), `127.0.0.${i}`, () => begun++);
     for (let turn = 1; turn <= 3; turn++) {
@@ -194,6 +194,7 @@ describe('audit-12 addresses', () => {
       { handshakes: buckets, known: new Recently(1, () => 0) },
       () => at,
       () => busy,
+      100,
     );
     let begun = 0;
     for (let i = 0; i < 4; i++) gate.enter(new Socket(), `127.0.0.${i}`, () => begun++);
