@@ -27,6 +27,8 @@ export interface WalletRecord {
   readonly certificate: Bytes;
   readonly host: string;
   readonly port: number;
+  /** Whose address that is, and whose receipts and statement these are. Another cosigner may answer at the same one. */
+  readonly hostKey: Bytes;
   readonly look: Look | null;
   /** How far the cosigner's receipts were followed. */
   readonly receipts: ReceiptHead;
@@ -52,10 +54,11 @@ const isSettled = ({ height, branch }: Coin) => height > 0 || branch === 1;
 /** `channelKey`: a statement that was verified, or null for the key that the last record names. */
 export function newWallet(
   certificate: Bytes,
-  { host, port }: Pick<Cosigner, 'host' | 'port'>,
+  { host, port, hostKey }: Cosigner,
   channelKey: Bytes | null,
 ): WalletRecord {
-  return { certificate, host, port, look: null, receipts: NO_RECEIPTS, receiptsBroken: false, channelKey };
+  const receipts = NO_RECEIPTS;
+  return { certificate, host, port, hostKey, look: null, receipts, receiptsBroken: false, channelKey };
 }
 
 export class Wallet {
@@ -256,9 +259,9 @@ export class Wallet {
   }
 
   /** Where the cosigner answers that the last record names. Its receipts are a chain of their own, its channel key is the record's. */
-  async moveTo({ host, port }: Pick<Cosigner, 'host' | 'port'>): Promise<void> {
-    if (host === this.#record.host && port === this.#record.port) return;
-    await this.#save({ host, port, receipts: NO_RECEIPTS, receiptsBroken: false, channelKey: null });
+  async moveTo({ host, port, hostKey }: Cosigner): Promise<void> {
+    if (equalVar(hostKey, this.#record.hostKey)) return;
+    await this.#save({ host, port, hostKey, receipts: NO_RECEIPTS, receiptsBroken: false, channelKey: null });
   }
 
   keepReceipts(receipts: ReceiptHead): Promise<void> {

@@ -257,6 +257,33 @@ describe('another cosigner', () => {
     expect(keysIn(folders[0])).toHaveLength(1);
   });
 
+  test('attack-23 from a dead one to one at its very address: the receipts begin anew, and none is missed', async () => {
+    const { port } = running.listener;
+    let worker = await awake();
+    const tighten = async (perTransaction: bigint) =>
+      worker.call('setRules', { ...(await worker.call('rules', null)), perTransaction });
+    await tighten(5000n);
+    await tighten(4000n);
+    expect(await worker.call('receipts', null)).toMatchObject({ total: 2, broken: false });
+    await running.stop();
+    await next.stop();
+    next = await startCosigner({ folder: folders[1], clock, port });
+    await move(worker);
+    await follows(worker);
+    await tighten(3000n);
+    const anew = { total: 1, broken: false };
+    expect(await worker.call('receipts', null)).toMatchObject(anew);
+    worker.kill();
+    // The old one was never told, so this is still known at the next start; the chain that was begun goes on.
+    worker = await awake();
+    await tighten(2000n);
+    expect(await worker.call('receipts', null)).toMatchObject({ total: 2, broken: false });
+    const db = await databaseOf(profile);
+    expect(await db.get('wallet', 'wallet')).toMatchObject({ receipts: { sequence: 2 } });
+    db.close();
+    worker.kill();
+  });
+
   for (const when of ['before', 'after'] as const)
     test(`attack-18 a worker killed ${when} any of its writes and frames: one cosigner has the wallet, and signs`, {
       timeout: 300_000,
