@@ -33,6 +33,7 @@ import { Policies } from './policies.ts';
 import type { Store } from './store.ts';
 import { openStore } from './stores/open.ts';
 import { tend } from './tending.ts';
+import { terminalCode } from './terminalCode.ts';
 import { issueToken, OPEN_TOKEN, pairingUri, TokenUse } from './tokens.ts';
 import { Wallets } from './wallet.ts';
 
@@ -64,7 +65,10 @@ async function sayLink(
   const { hostKey } = identity;
   const { noise } = announcedKey(identity, (await store.greeting()).channelKey);
   const address = config.public ?? { host: config.host, port };
-  say(pairingUri(address, { hostKey, noiseKey: noise.publicKey }, token, config.network));
+  const link = pairingUri(address, { hostKey, noiseKey: noise.publicKey }, token, config.network);
+  say(link);
+  // For a person; a program that reads the link gets nothing else.
+  if (process.stdout.isTTY) say(terminalCode(link));
 }
 
 async function sayPairing(config: Config, port: number, identity: Identity, store: Store): Promise<void> {

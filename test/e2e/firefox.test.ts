@@ -6,6 +6,7 @@ import { chainOf, type RunningCosigner, startCosigner } from '../../scripts/cosi
 import { PASSWORD } from '../../scripts/person.ts';
 import { localTls } from '../../scripts/setup/ca.ts';
 import { type Regtest, startRegtest } from '../../scripts/setup/regtest.ts';
+import { startEsploraBridge } from '../support/esploraBridge.ts';
 import { type Firefox, type FirefoxPage, launchFirefox } from '../support/firefox.ts';
 import { describeReal } from '../support/real.ts';
 
@@ -124,5 +125,36 @@ await describeReal('Firefox, the MV2 build', ['bitcoind', 'firefox', 'certutil',
     await page.screenshot('firefox-sent');
     await node.mine(1);
     expect(await node.rpc('getreceivedbyaddress', [payee], { wallet: 'miner' })).toBe(0.0012);
+  });
+
+  test('hands a payment to a server that the user named, on this machine and in the clear', async () => {
+    const esplora = await startEsploraBridge(node);
+    try {
+      const settings = await firefox.open('safety.html#route');
+      await settings.click('button', 'A server that you name');
+      await settings.type('#route-url', esplora.url);
+      await settings.click('button', 'Test it');
+      await shows(settings, 'It works: Regtest, block');
+      await settings.click('button', 'Send through this server');
+      await shows(settings, 'In use.');
+      await settings.screenshot('firefox-route');
+      esplora.asked();
+
+      const page = await firefox.open('popup.html');
+      const payee = await node.rpc<string>('getnewaddress', ['', 'bech32m'], { wallet: 'miner' });
+      await page.waitFor(() => document.querySelector('.amount--balance data') !== null);
+      await page.click('button', 'Send');
+      await page.type('#to', payee);
+      await page.type('#amount', '50000');
+      await page.waitFor(() => document.querySelectorAll('[role="radio"]:not([disabled])').length >= 3);
+      await page.click('button', 'Review');
+      await page.hold('button[data-armed="true"]', 1200);
+      await page.waitFor(() => [...document.querySelectorAll('h1')].some((h) => h.textContent === 'Sent'));
+      expect(esplora.asked()).toContain('/tx');
+      await node.mine(1);
+      expect(await node.rpc('getreceivedbyaddress', [payee], { wallet: 'miner' })).toBe(0.0005);
+    } finally {
+      await esplora.stop();
+    }
   });
 });
