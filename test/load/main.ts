@@ -14,7 +14,7 @@ import { generateNoiseKeyPair } from '../../src/protocol/noise.ts';
 import { Client } from '../support/cosigner.ts';
 import type { LoadedWallet } from './devices.ts';
 import { besideEachOther } from './instances.ts';
-import { type House, leaveFirstCore, onCores, openHouse, type ServerProcess, startFlood } from './server.ts';
+import { coresOf, type House, leaveFirstCore, openHouse, type ServerProcess, startFlood } from './server.ts';
 import {
   type Asked,
   nextAddress,
@@ -122,9 +122,13 @@ async function flood(server: ServerProcess, perSecond: number): Promise<void> {
   }
 }
 
+const sayWhere = (server: ServerProcess) =>
+  say(`cores: ${server.cores()} for the server, ${coresOf(process.pid)} for everything else`);
+
 /** Memory of the server for each device that is connected and says nothing. */
 async function idle(house: House, count: number): Promise<void> {
   const server = await house.start();
+  sayWhere(server);
   try {
     const noise = await generateNoiseKeyPair();
     const connect = () => Client.connect(nextAddress(server), noise);
@@ -160,8 +164,7 @@ async function instances(): Promise<void> {
 }
 
 if (wanted.has('instances')) await instances();
-say((await leaveFirstCore()) ? 'the server has the first core' : 'no core of its own for the server');
-const under = await onCores('first');
+const under = await leaveFirstCore();
 const house = await openHouse({ under });
 try {
   if (wanted.has('signs') || wanted.has('flood')) {
@@ -169,6 +172,7 @@ try {
       nodeFlags: values['cpu-prof'] ? ['--cpu-prof'] : [],
       recorded: wanted.has('flood'),
     });
+    sayWhere(server);
     try {
       const perSecond = await signs(server);
       if (wanted.has('flood')) await flood(server, perSecond);

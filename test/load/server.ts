@@ -20,6 +20,8 @@ export interface ServerProcess {
   waitedSeconds(): number;
   /** Bytes of resident memory. */
   memory(): number;
+  /** Those that it may run on, as Linux spells them. */
+  cores(): string;
   /** Of one that is recorded: when it sent each frame since it was last asked (`steadyNow`), by the asker's end (`endName`). */
   sent(): Promise<Map<string, number[]>>;
   stop(): Promise<void>;
@@ -59,19 +61,20 @@ export function cpuOfFamily(parent: number): number {
   }, 0);
 }
 
-/** Puts a process on the first core, or on all others, where there are several and Linux lets us. */
-export async function onCores(which: 'first' | 'others'): Promise<string[]> {
+/** Those that a process may run on, as Linux spells them. */
+export const coresOf = (pid: number) =>
+  /Cpus_allowed_list:\s+(\S+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]!;
+
+/**
+ * This process, and what it begins, leaves the first of its cores; answered is what a command line begins with that is to have it.
+ * Nothing where there is but one, or Linux does not let us.
+ */
+export async function leaveFirstCore(): Promise<string[]> {
+  // Asked once: to who has left a core it does not count any more.
   const cores = availableParallelism();
   if (cores < 2 || (await onPath('taskset')) === undefined) return [];
-  return ['taskset', '-c', which === 'first' ? '0' : `1-${cores - 1}`];
-}
-
-/** This process leaves the first core to the server. */
-export async function leaveFirstCore(): Promise<boolean> {
-  const [taskset, , cores] = await onCores('others');
-  if (taskset === undefined) return false;
-  execFileSync(taskset, ['-a', '-p', '-c', cores!, String(process.pid)]);
-  return true;
+  execFileSync('taskset', ['-a', '-p', '-c', `1-${cores - 1}`, String(process.pid)]);
+  return ['taskset', '-c', '0'];
 }
 
 export async function openHouse(options: {
@@ -126,6 +129,7 @@ export async function openHouse(options: {
         cpuSeconds: () => cpuOf(pid),
         waitedSeconds: () => Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e9,
         memory: () => Number(/VmRSS:\s+(\d+)/.exec(status())![1]) * 1024,
+        cores: () => coresOf(pid),
         async sent() {
           const told = once(child, 'message');
           child.send('sent');
