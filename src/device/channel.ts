@@ -1,6 +1,6 @@
 /** The way to the cosigner as the wallet sees it: a live connection when asked, a new one when the old is gone or aged. */
 import type { Random } from '../crypto/random.ts';
-import { HoarfrostError, isHoarfrostError } from '../protocol/errors.ts';
+import { ensure, isHoarfrostError } from '../protocol/errors.ts';
 import { REHANDSHAKE_MS } from '../protocol/limits.ts';
 import type { AnswerOf, Notice } from '../protocol/messages.ts';
 import type { Network } from '../protocol/networks.ts';
@@ -41,7 +41,7 @@ export class Channel {
 
   /** Throws as `Connection.open`; `Locked` after `close`. */
   async connection(): Promise<Connection> {
-    if (!this.#open) throw new HoarfrostError('Locked');
+    this.#ensureOpen();
     const current = this.#current;
     if (current?.usable) {
       if (this.#args.env.monotonic() - current.openedAt < REHANDSHAKE_MS) return current;
@@ -76,8 +76,9 @@ export class Channel {
   async #connect(): Promise<Connection> {
     const { connection, hello } = await Connection.open(this.#args);
     try {
+      this.#ensureOpen();
       await this.#args.greet(hello);
-      if (!this.#open) throw new HoarfrostError('Locked');
+      this.#ensureOpen();
     } catch (e) {
       connection.close();
       throw e;
@@ -87,6 +88,10 @@ export class Channel {
     this.#current = connection;
     this.#args.onConnected(hello);
     return connection;
+  }
+
+  #ensureOpen(): void {
+    ensure(this.#open, 'Locked');
   }
 
   async #keep(): Promise<void> {

@@ -227,11 +227,21 @@ describe('the channel', () => {
   });
 
   test('closed on lock, also while it is being opened', async () => {
-    const { channel, connected } = channelFor({ answer: () => fees });
+    const { channel, connected, greet } = channelFor({ answer: () => fees });
     const opening = expect(channel.connection()).rejects.toEqual(code('Locked'));
     channel.close();
     await opening;
     await expect(channel.connection()).rejects.toEqual(code('Locked'));
+    // Nor is anything written of what it said: the next life of the wallet may have written already.
+    expect(greet).not.toHaveBeenCalled();
+    expect(connected).not.toHaveBeenCalled();
+  });
+
+  test('closed on lock, also while its greeting is taken up', async () => {
+    const { channel, connected, greet } = channelFor({ answer: () => fees });
+    greet.mockImplementation(async () => channel.close());
+    await expect(channel.connection()).rejects.toEqual(code('Locked'));
+    expect(sockets[0]!.closedWith).toBe(1000);
     expect(connected).not.toHaveBeenCalled();
   });
 
