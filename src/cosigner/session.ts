@@ -260,11 +260,12 @@ export class Session {
 
   /**
    * Of the key that devices are to pin, and never of one before that which this device has already; nor of a key of ours under
-   * the announced number that is not the announced one, which no other instance would answer to.
+   * the announced number that is not the announced one, which no other instance would answer to. A device without a wallet is to
+   * learn whose key its link brought it to.
    */
   #statement(announced: AnnouncedKey | null): Bytes | null {
     const own = this.#peer.channelKey;
-    if (announced === null || announced.number <= own.number) return own.statement;
+    if (!this.enrolled || announced === null || announced.number <= own.number) return own.statement;
     const { channelKeys } = this.#cosigner.identity;
     const isAnnounced = ({ number, noise }: OwnChannelKey) =>
       number === announced.number && equalVar(noise.publicKey, announced.noiseKey);

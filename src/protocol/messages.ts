@@ -215,7 +215,7 @@ export const answer = union({
     ledger: bytes(16),
     policyVersion: u32,
     time: time,
-    /** What the signing key says of the channel key that devices are to pin: null while that is the first. */
+    /** What the signing key says of the channel key that devices are to pin, and to a stranger of the one in use: null for the first. */
     channelKey: option(blob(STATEMENT_MAX)),
   }),
   party: struct({ message: partyMessage }),

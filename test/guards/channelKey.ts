@@ -77,9 +77,16 @@ export const CHANNEL_KEY_GUARDS = [
     [
       'audit-01',
       'the key that a device has already, in what it is told',
-      'announced === null || announced.number <= own.number',
-      'announced === null',
+      ' || announced.number <= own.number',
+      '',
       'audit-01 the server > never says an older key to who has a newer one, be the announcement lost with the store',
+    ],
+    [
+      'audit-01',
+      'the key of the link, in what a stranger is told',
+      '!this.enrolled || ',
+      '',
+      'audit-01 a new device for an old wallet > comes in by a link whose key is not the newest any more, as long as it is answered',
     ],
     [
       'audit-01',

@@ -22,6 +22,7 @@ import { newWords } from '../../src/recovery/words.ts';
 import {
   addressOf,
   Client,
+  newDevice,
   type Running,
   removeFolder,
   START,
@@ -346,11 +347,12 @@ describe('audit-01 a new wallet', () => {
 });
 
 describe('audit-01 a new device for an old wallet', () => {
-  async function ripe(): Promise<Worker> {
+  async function ripe(meanwhile = async () => {}): Promise<Worker> {
     const newcomer = fresh();
     let worker = await Worker.start(newcomer);
     await askToReturn(worker, running, words);
     worker.kill();
+    await meanwhile();
     await clock.pass(running, 7 * DAY);
     newcomer.clock.wall = clock.time;
     worker = await Worker.start(newcomer);
@@ -366,6 +368,18 @@ describe('audit-01 a new device for an old wallet', () => {
     expect(await worker.call('state', null)).toMatchObject({
       phase: 'unlocked',
       wallet: { syncError: null, fingerprint: hex.encode(keyNamed(1)) },
+    });
+    worker.kill();
+  });
+
+  test('comes in by a link whose key is not the newest any more, as long as it is answered', async () => {
+    await rotate();
+    const worker = await ripe(rotate);
+    await takePlace(worker, words);
+    await worker.call('refresh', null);
+    expect(await worker.call('state', null)).toMatchObject({
+      phase: 'unlocked',
+      wallet: { syncError: null, fingerprint: hex.encode(keyNamed(2)) },
     });
     worker.kill();
   });
@@ -426,8 +440,9 @@ describe('audit-01 the server', () => {
     for (const name of ['host.key', 'noise.key']) copy(name);
     const store = async () => openSqlite(join(folder, 'cosigner.sqlite'));
     let beside = await startCosigner({ folder: second, clock, store });
+    const { device } = await newDevice(running);
     const greeted = async (at: Running, noiseKey: Uint8Array<ArrayBuffer>) => {
-      const client = await Client.shake({ ...addressOf(at), noiseKey }, await generateNoiseKeyPair());
+      const client = await Client.shake({ ...addressOf(at), noiseKey }, device.noise);
       const { channelKey } = await client.hello();
       await client.close();
       return channelKey;
