@@ -2,6 +2,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createWallet, holdToSend, openWallet, sent, unlock, waitForBalance } from '../../scripts/person.ts';
+import { startEsploraBridge } from '../support/esploraBridge.ts';
 import { describeReal } from '../support/real.ts';
 import { anotherLink, fundedWallet, openWorld, type World } from '../support/world.ts';
 
@@ -36,15 +37,27 @@ async function move({ node }: World, page: Page): Promise<bigint> {
 }
 
 await describeReal('moving to a new key', ['bitcoind', 'chromium', 'openssl'], () => {
+  const ended = new AsyncDisposableStack();
   let world: World;
   beforeAll(async () => {
     world = await openWorld();
   });
-  afterAll(() => world?.close());
+  afterAll(async () => {
+    await world?.close();
+    await ended.disposeAsync();
+  });
 
   test('new words, every coin, then the new key is in use; what still comes to the old one follows', async () => {
     const { node, chromium } = world;
     const { page, address } = await fundedWallet(world, OLD, 10_000_000n);
+    const esplora = await startEsploraBridge(node);
+    ended.defer(esplora.stop);
+    const route = await chromium.open('safety.html#route');
+    await press(route, 'A server that you name');
+    await route.getByLabel(/^Its address/).fill(esplora.url);
+    await press(route, 'Send through this server');
+    await route.getByText('In use.').waitFor();
+    await route.close();
     const before = await openWallet(chromium.open);
     await openSweep(before);
     await press(before, 'It is made: go on');
@@ -80,7 +93,9 @@ await describeReal('moving to a new key', ['bitcoind', 'chromium', 'openssl'], (
     await next.close();
     await press(old, 'It is made: go on');
 
+    esplora.asked();
     const fee = await move(world, old);
+    expect(esplora.asked()).toContain('/tx');
     // The worker dies in between, and it goes on where it was.
     await chromium.killWorker();
     await old.getByText('The coins move to a new key.').waitFor();
@@ -106,5 +121,8 @@ await describeReal('moving to a new key', ['bitcoind', 'chromium', 'openssl'], (
     await now.close();
     const again = await openWallet(chromium.open, NEW_PASSWORD);
     await waitForBalance(again, OLD - fee + LATE - lateFee);
+    // Who sends was chosen for the old key; the new one has not gone back to the cosigner unasked.
+    await again.getByRole('navigation').getByRole('button', { name: 'Settings' }).click();
+    await again.getByRole('button', { name: `Who sends payments ${new URL(esplora.url).host}` }).waitFor();
   });
 });

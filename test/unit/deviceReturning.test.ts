@@ -205,10 +205,15 @@ test('a browser whose password is forgotten takes its own place, and can be unlo
   expect(await worker.call('state', null)).toMatchObject({ phase: 'locked', returning: true });
   expect(await worker.call('returning', null)).toMatchObject({ view: { asked: true } });
   await worker.call('unlock', { password: PASSWORD });
+  await worker.call('setRoute', { url: 'https://esplora.example/api' });
   worker.kill();
   worker = await Worker.start(old);
   await takePlace(worker, words);
   await ensureIn(worker);
+  // It was chosen under the old vault: neither used unasked, nor forgotten for the cosigner.
+  expect(await worker.call('state', null)).toMatchObject({
+    wallet: { route: { url: 'https://esplora.example/api', ours: false } },
+  });
   await worker.call('lock', null);
   await expect(worker.call('unlock', { password: PASSWORD })).rejects.toEqual(code('WrongPassword'));
   await worker.call('unlock', { password: NEW_PASSWORD });
