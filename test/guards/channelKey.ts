@@ -87,6 +87,7 @@ export const CHANNEL_KEY_GUARDS = [
       '!this.enrolled || ',
       '',
       'audit-01 a new device for an old wallet > comes in by a link whose key is not the newest any more, as long as it is answered',
+      'HoarfrostError: WrongCosignerKey: certificate',
     ],
     [
       'audit-01',
