@@ -8,7 +8,7 @@ FROM node:24-bookworm-slim
 ENV NODE_ENV=production HOARFROST_DATA=/data HOARFROST_HOST=0.0.0.0
 # As in docs/hoarfrost-cosigner.service.
 ENV GLIBC_TUNABLES=glibc.malloc.mmap_threshold=65536:glibc.malloc.top_pad=32768
-ENV NODE_OPTIONS=--max-semi-space-size=8
+ENV NODE_OPTIONS="--max-semi-space-size=8 --v8-pool-size=1"
 WORKDIR /opt/hoarfrost
 COPY --from=packages /opt/hoarfrost/node_modules node_modules
 COPY package.json LICENSE ./

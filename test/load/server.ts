@@ -103,7 +103,7 @@ export async function openHouse(options: {
   };
   // The settings of its memory are part of how it is run.
   const unit = readFileSync(join(root, 'docs/hoarfrost-cosigner.service'), 'utf8');
-  const settled = [...unit.matchAll(/^Environment=(.*)$/gm)].map(([, line]) => line).join('\n');
+  const settled = [...unit.matchAll(/^Environment="?(.*?)"?$/gm)].map(([, line]) => line).join('\n');
   const env = { ...process.env, ...parseEnv(settled) };
   const flags = Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
   const main = join(root, 'src/cosigner/main.ts');
