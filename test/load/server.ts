@@ -72,9 +72,10 @@ export const coresOf = (pid: number) =>
 export async function leaveFirstCore(): Promise<string[]> {
   // Asked once: to who has left a core it does not count any more.
   const cores = availableParallelism();
-  if (cores < 2 || (await onPath('taskset')) === undefined) return [];
-  execFileSync('taskset', ['-a', '-p', '-c', `1-${cores - 1}`, String(process.pid)]);
-  return ['taskset', '-c', '0'];
+  const taskset = await onPath('taskset');
+  if (cores < 2 || taskset === undefined) return [];
+  execFileSync(taskset, ['-a', '-p', '-c', `1-${cores - 1}`, String(process.pid)]);
+  return [taskset, '-c', '0'];
 }
 
 export async function openHouse(options: {
