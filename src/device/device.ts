@@ -26,7 +26,7 @@ import { followMove } from './moving.ts';
 import { OfflineSigning } from './offline.ts';
 import { Payments, progressOf } from './payments.ts';
 import { Policies } from './policies.ts';
-import type { DeviceState, PortMethod, PortMethods, ThreeShares } from './port.ts';
+import type { DeviceState, PortMethod, PortMethods, RouteView, ThreeShares } from './port.ts';
 import { Refresher } from './refresh.ts';
 import { remoteChain } from './remoteChain.ts';
 import { Route } from './route.ts';
@@ -229,10 +229,11 @@ export class Device {
     return (await this.#unlocked()).wallet.certificate;
   }
 
-  /** From the wallet before this one. Throws as `certificate`. */
-  async inherit(route: string): Promise<void> {
-    const { route: own } = await this.#unlocked();
-    if (own.view === null) await own.choose(route);
+  /** From the wallet before this one. */
+  async inherit(route: RouteView): Promise<void> {
+    await this.#reopening;
+    if (this.#open !== null) await this.#open.route.inherit(route);
+    else await Route.leave(this.#parts.db, route);
   }
 
   /** The port's methods. `caller` is the page's port. */

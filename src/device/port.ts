@@ -69,7 +69,7 @@ export type Generation = 'current' | 'next' | 'former';
 export interface RouteView {
   /** `https://host/api`. */
   url: string;
-  /** Not so: chosen before this vault was made, or by somebody else. Nothing is sent until it is chosen again, or another. */
+  /** Not so: chosen for the wallet or the vault before, or by somebody else. Nothing is sent until it is chosen again, or another. */
   ours: boolean;
 }
 

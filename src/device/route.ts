@@ -73,6 +73,20 @@ export class Route {
     this.#view = url === null ? null : { url, ours: true };
   }
 
+  /** From the wallet before this one. Where this one has another already, its owner is asked which. */
+  async inherit({ url, ours }: RouteView): Promise<void> {
+    if (this.#view?.url === url) return;
+    if (this.#view === null && ours) return this.choose(url);
+    await Route.leave(this.#parts.db, { url });
+    this.#view = { url, ours: false };
+  }
+
+  /** The same for a wallet that is locked and cannot vouch for any: its owner is asked. */
+  static async leave(db: Database, { url }: Pick<RouteView, 'url'>): Promise<void> {
+    if ((await db.get('route', 'route'))?.url === url) return;
+    await db.write([{ store: 'route', key: 'route', value: { url, seal: new Uint8Array() } }]);
+  }
+
   /**
    * The txid, once it was handed over. Throws `RouteUnavailable` or `RouteRejected` of the user's own server, whatever went
    * wrong there; what `ChainSource.broadcast` throws of the cosigner.

@@ -8,6 +8,7 @@ import { networkParams } from '../../src/bitcoin/network.ts';
 import { parseTransaction, txidOf } from '../../src/bitcoin/transaction.ts';
 import { routeUrl } from '../../src/device/route.ts';
 import { databaseOf, Worker } from '../support/deviceHost.ts';
+import { PASSWORD } from '../support/onboard.ts';
 import {
   COIN,
   draft,
@@ -243,13 +244,27 @@ test('a route that somebody wrote into the profile is asked about, and gets noth
   worker.kill();
 });
 
-test('another wallet takes over the route of the one before it, unless it has its own', async () => {
+test('another wallet takes over the route of the one before it, and asks where it has another', async () => {
   const worker = await Worker.start(profile);
-  await worker.device.inherit('https://one.example/api');
-  await worker.device.inherit('https://two.example/api');
-  expect(await worker.call('state', null)).toMatchObject({
-    wallet: { route: { url: 'https://one.example/api', ours: true } },
-  });
+  const [one, two] = [1, 2].map((n) => ({ url: `https://${n}.example/api`, ours: true }));
+  await worker.device.inherit(one!);
+  await worker.device.inherit(one!);
+  expect(await worker.call('state', null)).toMatchObject({ wallet: { route: one } });
+  await worker.device.inherit(two!);
+  expect(await worker.call('state', null)).toMatchObject({ wallet: { route: { ...two, ours: false } } });
+  worker.kill();
+});
+
+test('a locked one cannot vouch for the route that it takes over, nor any for one that was never vouched for: it asks', async () => {
+  const worker = await Worker.start(profile);
+  const asked = { wallet: { route: { url: 'https://one.example/api', ours: false } } };
+  await worker.device.inherit({ url: 'https://one.example/api', ours: false });
+  expect(await worker.call('state', null)).toMatchObject(asked);
+  await worker.call('setRoute', { url: null });
+  await worker.call('lock', null);
+  await worker.device.inherit({ url: 'https://one.example/api', ours: true });
+  await worker.call('unlock', { password: PASSWORD });
+  expect(await worker.call('state', null)).toMatchObject(asked);
   worker.kill();
 });
 

@@ -8,6 +8,7 @@ import { parseTransaction, txidOf } from '../../src/bitcoin/transaction.ts';
 import { load } from '../../src/crypto/load.ts';
 import { openGenerations, sessionOf } from '../../src/device/generations.ts';
 import type { Succession } from '../../src/device/handlers/subject.ts';
+import type { RouteView } from '../../src/device/port.ts';
 import { type KeyRecord, verifyCertificate } from '../../src/frost/keygen.ts';
 import { type Bytes, type Running, removeFolder, startCosigner, testFolder } from '../support/cosigner.ts';
 import {
@@ -30,7 +31,7 @@ let running: Running;
 let profile: Profile;
 let successor: Bytes;
 let succeeded: number;
-let inherited: string[];
+let inherited: RouteView[];
 let generations: Succession;
 
 beforeEach(async () => {
@@ -158,8 +159,16 @@ test('the route that the user chose goes along to the new key', async () => {
   expect(inherited).toEqual([]);
   await worker.call('setRoute', { url: 'https://esplora.example/api' });
   await worker.call('sweepAdopt', null);
-  expect(inherited).toEqual(['https://esplora.example/api']);
-  worker.kill();
+  const first = { url: 'https://esplora.example/api', ours: true };
+  expect(inherited).toEqual([first]);
+  // Hours pass until the coins have moved, and so may the user's mind.
+  hold([]);
+  await worker.call('refresh', null);
+  const url = 'https://later.example/api';
+  await worker.call('setRoute', { url });
+  await worker.call('sweepFinish', null);
+  expect(inherited).toEqual([first, { url, ours: true }]);
+  expect(succeeded).toBe(1);
 });
 
 test('the key itself is not its own successor', async () => {

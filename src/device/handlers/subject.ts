@@ -12,7 +12,7 @@ import type { Environment } from '../environment.ts';
 import type { OfflineSigning } from '../offline.ts';
 import type { Payments } from '../payments.ts';
 import type { Policies } from '../policies.ts';
-import type { PortEvent, PortMethod, PortMethods } from '../port.ts';
+import type { PortEvent, PortMethod, PortMethods, RouteView } from '../port.ts';
 import type { Refresher } from '../refresh.ts';
 import type { Route } from '../route.ts';
 import type { Vault } from '../vault.ts';
@@ -26,8 +26,8 @@ export interface Succession {
   readonly hasFormer: boolean;
   /** The certificate of the next wallet: `NoWallet`, `Pending`, or `Locked` if it is not open. */
   successor(): Promise<Uint8Array<ArrayBuffer>>;
-  /** The route that was chosen here is the next wallet's too, unless that one has its own. Throws as `successor`. */
-  bequeath(route: string): Promise<void>;
+  /** The route of this wallet is the next one's too, which asks its owner first if it is locked or has another already. */
+  bequeath(route: RouteView): Promise<void>;
   /** Makes the next wallet the one in use; this device and all its pages end. */
   succeed(): Promise<void>;
 }

@@ -25,8 +25,8 @@ export function sweepHandlers(
     },
     sweepAdopt: async () => {
       const open = await inside.unlocked();
-      if (open.route.view?.ours) await generations.bequeath(open.route.view.url);
       const record = await adoptSuccessor(signer, open.vault, open.wallet, await generations.successor());
+      if (open.route.view !== null) await generations.bequeath(open.route.view);
       await db.write([{ store: 'sweep', key: 'sweep', value: record }]);
       inside.tell();
       const sweep = await running(open);
@@ -43,6 +43,8 @@ export function sweepHandlers(
       await inside.refresh(open);
       const { stage } = sweepView(await running(open), open.wallet, open.payments.rows);
       ensure(stage === 'done', 'Pending', { detail: 'coins left' });
+      // Chosen since then, perhaps: the payments of the new key are not to leave by another way unasked.
+      if (open.route.view !== null) await generations.bequeath(open.route.view);
       await generations.succeed();
       return null;
     },

@@ -55,8 +55,8 @@ export function RouteScreen({ state, host }: { state: Unlocked; host: Host }) {
       </div>
       {route?.ours === false && (
         <Notice tone="caution" icon="alert">
-          <b>This server was not chosen here.</b> It was chosen before this browser’s share was made anew, or
-          written by somebody else. Nothing is sent until you choose.
+          <b>This server was not chosen here.</b> It was chosen for the wallet before this one, or before this
+          browser’s share was made anew, or written by somebody else. Nothing is sent until you choose.
         </Notice>
       )}
       <div class="cluster">
