@@ -10,7 +10,7 @@ import { load } from '../../src/crypto/load.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
 import { CONTEST_MS, RIPE_MS, STEP_MAX_MS, wordsActHash } from '../../src/policy/ceremony.ts';
 import { encodePolicy, type Policy } from '../../src/policy/document.ts';
-import { policyChangeHash, signedPolicy } from '../../src/policy/versions.ts';
+import { signedPolicy } from '../../src/policy/versions.ts';
 import { type CeremonyPurpose, ceremonyAct, wordsAct } from '../../src/protocol/ceremony.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
 import type { HoarfrostError } from '../../src/protocol/errors.ts';
@@ -41,6 +41,7 @@ import {
   type TestDevice,
   testFolder,
 } from '../support/cosigner.ts';
+import { changePolicy, type PolicySigner } from '../support/policyChange.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name });
 const HOUR = 3_600_000;
@@ -255,7 +256,7 @@ describe('who has only the words', () => {
     expect(await ask('refused')).toMatchObject({ verdict: { rule: 'frozen' } });
 
     const frozen = { ...policyOf(), version: 2, frozen: true };
-    await changeTo(frozen, { ...policyOf(), version: 3 }, true);
+    await changeTo(frozen, { ...policyOf(), version: 3 }, ['device', 'recovery']);
     await ask('signed');
     await expect(byWords(stranger, device, order, 'frozen')).rejects.toEqual(code('Unauthorised'));
     await ask('signed');
@@ -280,26 +281,8 @@ describe('who has only the words', () => {
   });
 });
 
-/** The device's next version, with the words beside it or the statement of a ceremony. */
-async function changeTo(
-  previous: Policy,
-  next: Policy,
-  words: boolean,
-  ceremony: { id: Uint8Array<ArrayBuffer>; signature: Uint8Array<ArrayBuffer> } | null = null,
-) {
-  const signer = await load();
-  const hash = policyChangeHash(device.keys.wallet, previous, next);
-  const sign = (key: TestDevice['share']) => Uint8Array.from(signer.schnorrSign(key, hash, systemRandom(32)));
-  const signed = encode(signedPolicy, {
-    document: encodePolicy(next),
-    epoch: 0,
-    device: sign(device.share),
-    recovery: words ? sign(device.recoveryHost) : null,
-    freeze: null,
-    ceremony,
-  });
-  return client.ask({ kind: 'changePolicy', signed }, 'done');
-}
+const changeTo = (previous: Policy, next: Policy, by: PolicySigner[]) =>
+  changePolicy(client, device, running.cosigner.identity, previous, next, by);
 
 describe('a contest', () => {
   test('stops the device’s signing until two agree', async () => {
@@ -378,76 +361,6 @@ describe('two at once', () => {
       byDevice(client, device, { kind: 'freeze', network: 'regtest', random: systemRandom(16) }),
     ).rejects.toEqual(code('Unauthorised'));
     expect(await listed()).toEqual([]);
-  });
-});
-
-describe('the policy', () => {
-  const loose = { ...policyOf(), version: 2, windows: [] };
-  const asked = () => opening({ kind: 'loosenPolicy', document: encodePolicy(loose) });
-
-  test('is loosened by the device alone once its ceremony has waited, by the cosigner’s own statement', async () => {
-    await born();
-    const { id } = await byDevice(client, device, asked());
-    const statementNow = async () =>
-      (await listed()).find((each) => String(each.id) === String(id))!.statement;
-    expect(await statementNow()).toBeNull();
-    await pass(DELAY);
-    const signature = (await statementNow())!;
-    expect(signature).toHaveLength(64);
-    // Of a stranger's business it is not.
-    expect((await statusOf(id)).statement).toBeNull();
-    await expect(changeTo(policyOf(), { ...loose, feeRate: 1n }, false, { id, signature })).rejects.toEqual(
-      code('Unauthorised'),
-    );
-    await changeTo(policyOf(), loose, false, { id, signature });
-    expect((await client.hello()).policyVersion).toBe(2);
-    expect(await statusOf(id)).toMatchObject({ phase: 'done' });
-    // All of it is verified again, from the store.
-    await restart();
-    await ask('signed', 900_000n);
-    expect((await client.hello()).policyVersion).toBe(2);
-  });
-
-  test('is not loosened by a statement whose ceremony was contested after it was given', async () => {
-    await born();
-    const { id } = await byDevice(client, device, asked());
-    await pass(DELAY);
-    const statement = (await listed())[0]!.statement!;
-    await byWords(stranger, device, saying({ id }, 'contest', now));
-    await expect(changeTo(policyOf(), loose, false, { id, signature: statement })).rejects.toEqual(
-      code('CeremonyWaits'),
-    );
-  });
-
-  test('that has another version by now is given no statement', async () => {
-    await born();
-    const { id } = await byDevice(client, device, asked());
-    await pass(DELAY);
-    await changeTo(policyOf(), { ...policyOf(), version: 2, feeRate: 1n }, false);
-    expect((await listed()).find((each) => String(each.id) === String(id))).toMatchObject({
-      phase: 'ripe',
-      statement: null,
-    });
-  });
-
-  test('asked for must be the next version, allow more, and name a contact that can be told', async () => {
-    await born();
-    const ask_ = (change: Partial<Policy>) =>
-      byDevice(
-        client,
-        device,
-        opening({ kind: 'loosenPolicy', document: encodePolicy({ ...loose, ...change }) }),
-      );
-    await expect(ask_({ version: 3 })).rejects.toEqual(code('WrongVersion'));
-    await expect(ask_({ windows: policyOf().windows })).rejects.toEqual(code('BadEncoding'));
-    await expect(ask_({ contact: 'mailto:me@example.org' })).rejects.toEqual(code('ContactUnavailable'));
-    expect(await listed()).toEqual([]);
-  });
-
-  test('of a wallet that is born names no contact that cannot be told', async () => {
-    running = await startCosigner({ folder, clock });
-    for (const contact of ['mailto:me@example.org', 'https://example.org/hook'])
-      await expect(newDevice(running, policyOf({ contact }))).rejects.toEqual(code('ContactUnavailable'));
   });
 });
 

@@ -1,3 +1,4 @@
+/** The policy in full as a device meets it: over the wire, against the real store and the real signer. */
 import { schnorr } from '@noble/curves/secp256k1.js';
 import { Transaction } from '@scure/btc-signer';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';

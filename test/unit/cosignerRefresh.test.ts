@@ -1,16 +1,12 @@
 /** A new epoch at a real cosigner: what it answers, what it stores, and what is left of the share before. */
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type BackupParts, backup, restore } from '../../src/cosigner/backup.ts';
 import { systemClock } from '../../src/cosigner/clock.ts';
 import { destroyDoomed } from '../../src/cosigner/epochKeys.ts';
-import { keyName, openKeyFolder } from '../../src/cosigner/keywrap.ts';
 import type { Store } from '../../src/cosigner/store.ts';
-import { openSqlite } from '../../src/cosigner/stores/sqlite.ts';
 import { load } from '../../src/crypto/load.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
-import type { Secret } from '../../src/crypto/secret.ts';
 import type { SignerModule } from '../../src/crypto/signer.ts';
 import { refreshVoidHash } from '../../src/frost/proofs.ts';
 import { followRecords } from '../../src/frost/records.ts';
@@ -44,7 +40,7 @@ import {
   testCommitment,
   testSignature,
 } from '../support/refreshing.ts';
-import { forged, interpolate, numberOf, opens } from '../support/shares.ts';
+import { forged } from '../support/shares.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name });
 
@@ -455,69 +451,5 @@ describe('the test signature', () => {
     await expect(client.ask({ kind: 'testSign', epoch: 1, commitment }, 'tested')).rejects.toEqual(
       code('AttemptReused'),
     );
-  });
-});
-
-describe('a stale backup of the cosigner and an old share of the device', () => {
-  /** All that a thief may try: every key that the folder holds now, on every sealed share that the copy holds. */
-  async function tryToOpen(copy: Store, keys: string): Promise<Secret | null> {
-    const wrap = await openKeyFolder(keys, systemRandom);
-    const { sealed, epoch } = await copy.viewWallet(idOf(device), async (v) => ({
-      sealed: await v.sealedShare(),
-      epoch: v.wallet.epoch,
-    }));
-    const names = readdirSync(keys);
-    for (const name of names) {
-      // Each key under the name that the old share asks for.
-      const bare = join(folder, `thief-${name}`);
-      mkdirSync(bare);
-      const wanted = `${Buffer.from(idOf(device)).toString('hex')}-${Buffer.from(keyName(sealed)).toString('hex')}.key`;
-      copyFileSync(join(keys, name), join(bare, wanted));
-      const share = await (await openKeyFolder(bare, systemRandom))
-        .open(idOf(device), epoch, sealed)
-        .catch(() => null);
-      rmSync(bare, { recursive: true });
-      if (share !== null) return share;
-    }
-    return wrap.open(idOf(device), epoch, sealed).catch(() => null);
-  }
-
-  const key = (device1: Secret, cosigner2: Secret) =>
-    interpolate({ id: 1, share: numberOf(device1) }, { id: 2, share: numberOf(cosigner2) });
-
-  test('together with all of the cosigner as it is now do not give the key; one epoch’s pair would', async () => {
-    const path = { kind: 'keyFile', path: join(folder, 'backup.key') } as const;
-    writeFileSync(path.path, systemRandom(32), { mode: 0o600 });
-    const parts: BackupParts = { ...running.cosigner, now: clock.now };
-    const file = join(folder, 'stale');
-    await backup(running.cosigner.store, parts, file, path);
-    const restored = async () => {
-      rmSync(join(folder, 'copy'), { force: true });
-      const copy = openSqlite(join(folder, 'copy'));
-      await restore(copy, parts, file, path);
-      return copy;
-    };
-    const keys = join(folder, 'epoch-keys');
-
-    // Control: before the refresh the very same thief has it.
-    let copy = await restored();
-    const stolen = (await tryToOpen(copy, keys))!;
-    expect(opens(device.keys.groupKey, key(device.share, stolen))).toBe(true);
-    await copy.close();
-
-    const next = await refreshedFully(client, device);
-    copy = await restored();
-    expect(await tryToOpen(copy, keys)).toBeNull();
-    await copy.close();
-
-    // All that is left to pair: the old share of the device and the new one of the cosigner, and the other way round.
-    const sealed = await view<Bytes>((v) => v.sealedShare());
-    const now = await running.cosigner.keyWrap.open(idOf(device), 1, sealed);
-    expect(opens(device.keys.groupKey, key(device.share, now))).toBe(false);
-    expect(opens(device.keys.groupKey, key(next.share, stolen))).toBe(false);
-    expect(opens(device.keys.groupKey, key(next.share, now))).toBe(true);
-    // And no file of the database itself still opens with what is here.
-    for (const name of readdirSync(folder).filter((n) => n.startsWith('cosigner.sqlite')))
-      expect(readFileSync(join(folder, name)).includes(Buffer.from(stolen.expose()))).toBe(false);
   });
 });
