@@ -3,6 +3,7 @@
  * work; the limits that guard the share are read from the wallet's receipts, so they survive restarts and hold for all instances.
  */
 import { HoarfrostError } from '../protocol/errors.ts';
+import { RECORDS_MAX } from '../protocol/limits.ts';
 import type { Clock } from './clock.ts';
 
 /** Up to `burst` at once; one comes back every 60/`perMinute` seconds. */
@@ -24,6 +25,11 @@ export interface Limits {
   readonly broadcasts: Rate;
   /** Test signatures of one wallet: a refresh needs one, and another where its answer was lost. */
   readonly tests: Rate;
+  /**
+   * Changes of the shares in the life of one wallet until which the device may begin another by itself. All of them travel
+   * together to whoever takes its place, so the rest of `RECORDS_MAX` is for who comes with the words.
+   */
+  readonly refreshes: number;
   /** Decisions about signatures of one wallet, and those among them that were no signature. */
   readonly decisions: { readonly most: number; readonly inMs: number };
   readonly refusals: { readonly most: number; readonly inMs: number };
@@ -39,6 +45,7 @@ export const USUAL_LIMITS: Limits = {
   device: { burst: 600, perMinute: 1200 },
   broadcasts: { burst: 30, perMinute: 6 },
   tests: { burst: 20, perMinute: 1 },
+  refreshes: RECORDS_MAX - 100,
   decisions: { most: 240, inMs: 60_000 },
   refusals: { most: 100, inMs: 3_600_000 },
   openEnrolments: null,

@@ -68,14 +68,19 @@ export class Refresh {
 
   /**
    * Starts anew, whatever ran before. Answers our open message. Throws what `revealRefresh` throws; `DeviceBeingReplaced` for a
-   * device that could keep its successor out for ever by beginning one epoch after the other under the repair.
+   * device that could keep its successor out for ever by beginning one epoch after the other under the repair; `TooLarge` for one
+   * that has begun so many that their records would keep it out. What follows a repair is always begun.
    */
   async open(wallet: Bytes, message: Bytes): Promise<Bytes> {
     this.drop();
-    const { store, wallets, signer, identity, random } = this.#cosigner;
+    const { store, wallets, signer, identity, random, limiter } = this.#cosigner;
     const epoch = await store.viewWallet(wallet, async (view) => {
       ensure(!(await isBeingReplaced(this.#cosigner, view)), 'DeviceBeingReplaced');
-      return (await wallets.read(this.#cosigner, view)).epoch;
+      const { epochs, epoch } = await wallets.read(this.#cosigner, view);
+      // A repair gives a share anew and begins no epoch.
+      const isRepaired = epochs.at(-2)?.number === epoch.number;
+      ensure(isRepaired || epochs.length <= limiter.limits.refreshes, 'TooLarge', { detail: 'records' });
+      return epoch;
     });
     const [opened, own] = await openRefresh(signer, { id: 2, host: identity.host, epoch }, random);
     const [state, reveal] = await revealRefresh(signer, opened, message, random);

@@ -35,6 +35,7 @@ import {
   testTls,
   within,
 } from '../support/cosigner.ts';
+import { refreshedFully, refreshRounds } from '../support/refreshing.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name });
 const idle = () => false;
@@ -355,6 +356,17 @@ describe('audit-12 devices', () => {
     expect(await client.ask(first, 'tested')).toEqual(tested);
     await pay(client, device, 1000n);
   });
+});
+
+test('audit-12 the device alone begins only so many epochs in the life of a wallet: what replaces it needs records too', async () => {
+  await start({ limits: { refreshes: 3 } });
+  const born = await newDevice(running);
+  const { client } = born;
+  let { device } = born;
+  for (let i = 0; i < 3; i++) device = await refreshedFully(client, device);
+  await expect(refreshRounds(client, device)).rejects.toEqual(code('TooLarge'));
+  expect(await client.hello()).toMatchObject({ epoch: 3 });
+  await pay(client, device, 1000n);
 });
 
 describe('audit-12 what guards the share survives a restart', () => {

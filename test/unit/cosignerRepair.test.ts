@@ -165,6 +165,19 @@ function suite(store?: () => Promise<Store>): void {
       await expect(approve()).rejects.toEqual(code('EpochStale'));
     });
 
+    test('that has begun all the epochs that it may keeps out neither its successor nor the epoch that follows', async () => {
+      const { limiter } = running.cosigner;
+      Object.assign(limiter, { limits: { ...limiter.limits, refreshes: 0 } });
+      await expect(refreshed(owner.client, owner.device)).rejects.toEqual(code('TooLarge'));
+      const { newcomer, ceremony } = await ripe();
+      const { approve, share } = await repairDevice(newcomer, owner.words, ceremony);
+      const epoch = advance(await load(), owner.device.epoch, await approve());
+      const client = await Client.connect(addressOf(running), newcomer.noise);
+      const next = await refreshed(client, { ...asDevice(newcomer, share), epoch });
+      expect(await client.hello()).toMatchObject({ epoch: 1, head: next.epoch.head });
+      await expect(refreshed(client, next)).rejects.toEqual(code('TooLarge'));
+    });
+
     test('is replaced once', async () => {
       const { newcomer, ceremony } = await ripe();
       const first = await repairDevice(newcomer, owner.words, ceremony);
