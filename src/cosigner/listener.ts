@@ -10,7 +10,7 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { HoarfrostError } from '../protocol/errors.ts';
 import { CHANNEL_PATH, CLOSE, SUBPROTOCOL } from '../protocol/frames.ts';
-import { HANDSHAKE_DEADLINE_MS, NOISE_MESSAGE_MAX } from '../protocol/limits.ts';
+import { NOISE_MESSAGE_MAX } from '../protocol/limits.ts';
 import type { Notice } from '../protocol/messages.ts';
 import { Connection, TIMING, type Timing } from './connection.ts';
 import { isContactPage, serveContactPage } from './contactPage.ts';
@@ -35,6 +35,7 @@ export interface ListenerOptions {
 
 const WAITING_MAX = 1024;
 const DEVICE_CONNECTIONS = 16;
+const CHECK_MS = 1000;
 /** Time a drained connection has to finish what it is at. */
 const DRAIN_DEADLINE_MS = 30_000;
 
@@ -66,11 +67,14 @@ export class Listener {
   private constructor(cosigner: Cosigner, options: ListenerOptions) {
     this.#cosigner = cosigner;
     this.#options = options;
+    const { handshakeMs } = options.timing ?? TIMING;
     this.#server = createServer({
       cert: options.cert,
       key: options.key,
       minVersion: 'TLSv1.3',
-      handshakeTimeout: HANDSHAKE_DEADLINE_MS,
+      handshakeTimeout: handshakeMs,
+      // Who says nothing after TLS is looked for this often, and by default twice a minute: he would hold his place as long.
+      connectionsCheckingInterval: CHECK_MS,
       pauseOnConnect: true,
     });
     // Node begins TLS with every socket at once; here the gate says when.
@@ -84,8 +88,8 @@ export class Listener {
     this.#halfOpen = new Places(halfOpen, giveUp);
     this.#strangers = new Places(Math.ceil(connections / 4), giveUp);
     this.#server.maxConnections = options.connections;
-    this.#server.headersTimeout = HANDSHAKE_DEADLINE_MS;
-    this.#server.requestTimeout = HANDSHAKE_DEADLINE_MS;
+    this.#server.headersTimeout = handshakeMs;
+    this.#server.requestTimeout = handshakeMs;
     // A connection that is kept for the next page would be held without a bound.
     this.#server.maxRequestsPerSocket = 1;
     this.#server.on('connection', (socket: Socket) => {

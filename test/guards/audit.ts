@@ -78,8 +78,8 @@ export const AUDIT_GUARDS = [
     [
       'audit-12',
       'the places of strangers',
-      '        return isRoom;\n',
-      '        return true;\n',
+      'const isRoom = this.#strangers.hasRoomFor(address);',
+      'const isRoom = true;',
       'strangers who stay hold a quarter of all, and make room for each other',
     ],
     [
@@ -95,6 +95,22 @@ export const AUDIT_GUARDS = [
       '    this.#server.maxRequestsPerSocket = 1;\n',
       '',
       'no connection is kept after a page',
+    ],
+    [
+      'audit-12',
+      'the look for who says nothing after TLS',
+      '      connectionsCheckingInterval: CHECK_MS,\n',
+      '',
+      'who says nothing after TLS is gone with the deadline of the handshake',
+    ],
+  ]),
+  ...guards('src/cosigner/limits.ts', 'test/unit/cosignerPlaces.test.ts', [
+    [
+      'audit-12',
+      'the sites of addresses',
+      'return groups.length === 4 ?',
+      'return groups.length === 0 ?',
+      'a flooder with a network of addresses makes room for who comes from elsewhere',
     ],
   ]),
   ...guards('src/cosigner/refresh.ts', 'test/unit/cosignerLimits.test.ts', [

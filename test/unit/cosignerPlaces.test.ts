@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { Agent, get } from 'node:https';
 import { Socket } from 'node:net';
+import { connect } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { TIMING } from '../../src/cosigner/connection.ts';
 import { Gate } from '../../src/cosigner/gate.ts';
 import { addressName, Buckets, Recently, siteOf } from '../../src/cosigner/limits.ts';
 import { Places } from '../../src/cosigner/places.ts';
@@ -101,11 +103,10 @@ describe('audit-12 connections', () => {
     await start({ connections: 12 });
     const { client, device } = await newDevice(running);
     const held = await Promise.all(['127.0.0.2', '127.0.0.3', '127.0.0.4'].map(stranger));
-    const more = [];
-    for (let n = 0; n < 12; n++) more.push(await stranger(`127.0.1.${n + 1}`));
+    for (let n = 0; n < 6; n++) await stranger(`127.0.1.${n + 1}`);
+    await expect.poll(() => running.listener.load.connections).toBeLessThanOrEqual(1 + 3);
     for (const each of held)
       expect(await within('close', each.socket.closed)).toMatchObject({ code: CLOSE.rateLimited });
-    await expect.poll(() => running.listener.load.connections).toBeLessThanOrEqual(1 + 3);
     await pay(client, device, 1000n);
     await pay(await Client.connect(addressOf(running), device.noise), device, 1000n);
   });
@@ -115,13 +116,30 @@ describe('audit-12 connections', () => {
     const { client, device } = await newDevice(running);
     const all = [client];
     while (all.length < 18) all.push(await Client.connect(addressOf(running), device.noise));
+    await expect.poll(() => running.listener.load.connections).toBe(16);
     for (const each of all.slice(0, 2))
       expect(await within('close', each.socket.closed)).toMatchObject({ code: CLOSE.rateLimited });
     await pay(all[2]!, device, 1000n);
-    await expect.poll(() => running.listener.load.connections).toBe(16);
     const other = await newDevice(running);
     await pay(other.client, other.device, 1000n);
   });
+
+  test('who says nothing after TLS is gone with the deadline of the handshake', async () => {
+    await start({ timing: { ...TIMING, handshakeMs: 500 } });
+    const ca = readFileSync((await testTls).caFile);
+    const socket = connect({ host: '127.0.0.1', port: running.listener.port, ca });
+    socket.on('error', () => {});
+    let state = 'new';
+    socket.on('secureConnect', () => {
+      state = 'open';
+    });
+    socket.on('close', () => {
+      state = 'closed';
+    });
+    await expect.poll(() => state, { timeout: 5000 }).toBe('open');
+    socket.resume();
+    await expect.poll(() => state, { timeout: 15_000 }).toBe('closed');
+  }, 30_000);
 
   test('no connection is kept after a page', async () => {
     await start();
