@@ -87,7 +87,8 @@ await describeReal('the image', ['namespaces', 'openssl'], () => {
     const inside = (file: string) => join(own, file.split('/').at(-1)!);
     const [program, script] = JSON.parse(of('ENTRYPOINT')[0]!.join(' ')) as string[];
     const [command] = JSON.parse(of('CMD')[0]!.join(' ')) as string[];
-    const settings = Object.fromEntries(of('ENV').flatMap((pairs) => pairs.map((pair) => pair.split('='))));
+    const pairs = of('ENV').flatMap((words) => [...words.join(' ').matchAll(/(\w+)=(?:"([^"]*)"|(\S+))/g)]);
+    const settings = Object.fromEntries(pairs.map(([, name, quoted, bare]) => [name, quoted ?? bare]));
     const apart = isRoot ? [] : ['--user', '--map-current-user', '--keep-caps'];
     let served: Running | undefined;
     try {
