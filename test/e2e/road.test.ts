@@ -102,7 +102,7 @@ await describeReal('the whole road', ['bitcoind', 'chromium', 'openssl'], () => 
       expect(posts()).toBe(0);
       // It runs, and names nobody who may read it: the way on is a press.
       esplora.letRead(false);
-      await address.fill(esplora.url);
+      await address.fill(`${esplora.url}/`);
       await press('Test it');
       await agreeBeforehand(chromium, 'http://127.0.0.1/*');
       await press('Let this browser read its answers');

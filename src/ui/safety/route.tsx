@@ -1,5 +1,5 @@
 /** Who hands signed payments to the network: the cosigner, or a server of the user's own. What that hides, and what not. */
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { countText } from '../amounts.ts';
 import { useCall } from '../device.tsx';
 import type { Host } from '../extensionHost.ts';
@@ -22,6 +22,10 @@ export function RouteScreen({ state, host }: { state: Unlocked; host: Host }) {
   const [tested, setTested] = useState<{ height: number } | null>(null);
   const choose = useCall('setRoute');
   const test = useCall('testRoute');
+  // As it is kept, which may be spelt otherwise than it was typed.
+  useEffect(() => {
+    if (route !== null) setUrl(route.url);
+  }, [route?.url]);
   const own = way === 'own';
   const inUse = own ? route?.ours === true && route.url === url.trim() : route === null;
 
