@@ -37,7 +37,7 @@ const { values } = parseArgs({
 });
 /** A wallet may have 240 decisions a minute. */
 const PER_WALLET = 125;
-const WALLETS_AT_ONCE = 16;
+const WALLETS_AT_ONCE = 40;
 /** Of the quiet and of the flooded requests. */
 const SLICES = 5;
 const say = (text: string) => {
@@ -69,8 +69,9 @@ const rates = ({ count, seconds, cpuSeconds }: Saturated) =>
   `${(count / cpuSeconds).toFixed(0)} a second a core, ${(count / seconds).toFixed(0)} a second`;
 
 async function signs(server: ServerProcess): Promise<number> {
-  // What is compiled once is not counted.
-  await saturateAll(server, requests, true);
+  // What is compiled once is not counted, and the compiler takes its time.
+  await saturateAll(server, 2 * requests, true);
+  await saturateAll(server, requests, false);
   const evaluated = await saturateAll(server, requests, false);
   say(`evaluated before: ${rates(evaluated)}`);
   const fresh = await saturateAll(server, requests, true);
@@ -94,12 +95,18 @@ async function flood(server: ServerProcess, perSecond: number): Promise<void> {
     );
     return asked;
   };
-  for (let i = 0; i < SLICES; i++) {
-    quiet.push(await slice(await crowd()));
+  const under = async () => {
     const next = await crowd();
     const flooder = await startFlood(server);
-    flooded.push(await slice(next));
-    say(`flood ${i + 1} of ${SLICES}: ${await flooder.stop()}`);
+    const asked = await slice(next);
+    say(`flooded: ${await flooder.stop()}`);
+    return asked;
+  };
+  // For the same reason.
+  await under();
+  for (let i = 0; i < SLICES; i++) {
+    quiet.push(await slice(await crowd()));
+    flooded.push(await under());
   }
   for (const [name, of] of [
     ['time in the server', (asked: Asked) => asked.inServer],

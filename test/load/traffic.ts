@@ -57,6 +57,9 @@ export interface Asked {
   readonly inServer: number;
 }
 
+/** Of the time between two requests, what is left where one was late. */
+const CATCH_UP = 0.9;
+
 /**
  * Asks a recorded server at a steady rate, one wallet after the other, whatever the answers do. An asker that was held up does not make
  * up for it at once: such a crowd would be of its own making. In the order in which they were sent.
@@ -82,7 +85,7 @@ export async function pace(
     left[i]!--;
     await sleep(due - steadyNow());
     const at = steadyNow();
-    due = Math.max(due + gap, at + gap / 2);
+    due = Math.max(due + gap, at + CATCH_UP * gap);
     lines[i] = lines[i]!.then(async () => {
       await signOnce(loaded[i]!, answers[i]!);
       asked[i]!.push({ at, roundTrip: steadyNow() - at });
