@@ -4,8 +4,8 @@
  * what is here.
  */
 import { timingSafeEqual } from 'node:crypto';
-import { equalVar } from '../crypto/hash.ts';
 import { deviceActHash, wordsActHash } from '../policy/ceremony.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { type CeremonyView, ceremonyAct, wordsAct } from '../protocol/ceremony.ts';
 import { decode } from '../protocol/codec.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';

@@ -14,7 +14,6 @@ import {
 } from '../bitcoin/sighash.ts';
 import { type Summary, summarise, summaryDigest } from '../bitcoin/summary.ts';
 import { txidOf } from '../bitcoin/transaction.ts';
-import { equalVar, taggedHash } from '../crypto/hash.ts';
 import { checkCommitments } from '../frost/signing.ts';
 import { encodePolicy, type Policy } from '../policy/document.ts';
 import {
@@ -23,10 +22,12 @@ import {
   ownOutpoints,
   windowsSince,
 } from '../policy/evaluate.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { decode } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
 import { GAP_OWN_OUTPUT } from '../protocol/limits.ts';
 import { type Answer, answer, type MessageBody, type Receipt, type SignBody } from '../protocol/messages.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 import { isContested } from './ceremonies.ts';
 import type { Cosigner } from './cosigner.ts';
 import { defer, holdOf } from './holds.ts';

@@ -11,13 +11,12 @@ import { type FileHandle, link, open, readFile, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { aeadOpen, aeadSeal, importAeadKey } from '../crypto/aead.ts';
-import { equalVar, taggedHash } from '../crypto/hash.ts';
 import { deriveKek, KDF_FLOOR } from '../crypto/kdf.ts';
 import type { Random } from '../crypto/random.ts';
 import { Secret } from '../crypto/secret.ts';
 import type { Signer } from '../crypto/signer.ts';
 import { verifyCertificate } from '../frost/keygen.ts';
-import { concat } from '../protocol/bytes.ts';
+import { concat, equalVar } from '../protocol/bytes.ts';
 import {
   blob,
   bytes,
@@ -36,6 +35,7 @@ import {
 } from '../protocol/codec.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';
 import { NETWORKS, type Network } from '../protocol/networks.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 import { bindStore, type Identity, identityName } from './identity.ts';
 import { readKeyFile, syncFolder } from './keyFile.ts';
 import type { KeyWrap } from './keywrap.ts';

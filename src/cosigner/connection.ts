@@ -4,7 +4,7 @@
  * and one answer.
  */
 import type { RawData, WebSocket } from 'ws';
-import { equalVar } from '../crypto/hash.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { decode, encode } from '../protocol/codec.ts';
 import { ensure, HoarfrostError, isHoarfrostError } from '../protocol/errors.ts';
 import { CLOSE, Joiner, PROLOGUE, splitMessage } from '../protocol/frames.ts';

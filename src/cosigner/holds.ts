@@ -2,8 +2,9 @@
  * Payments that wait by the policy's `hold`: one record a payment, by its spend id. While it waits nothing is charged and nobody
  * keeps a nonce; the device asks again when the delay is over, and cancels what it did not want.
  */
-import { equalVar } from '../crypto/hash.ts';
+
 import { HELD_FOR_MS } from '../policy/evaluate.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { bytes, decode, encode, struct, type TypeOf, time, u64 } from '../protocol/codec.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';
 import { HOLDS_MAX } from '../protocol/limits.ts';

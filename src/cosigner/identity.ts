@@ -3,12 +3,13 @@
  * All live in files of the data folder, never in the database or its backups.
  */
 import { join } from 'node:path';
-import { equalVar, taggedHash } from '../crypto/hash.ts';
 import type { Random } from '../crypto/random.ts';
 import { Secret } from '../crypto/secret.ts';
 import type { Signer } from '../crypto/signer.ts';
 import { sayChannelKey } from '../frost/channelKey.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { ensure } from '../protocol/errors.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 import { type ChannelKey, channelKeyFile, openChannelKeys } from './channelKeys.ts';
 import { openKeyFile } from './keyFile.ts';
 import type { AnnouncedKey, Bytes, Store } from './store.ts';

@@ -2,7 +2,7 @@
  * The cosigner's side of keygen (DESIGN section 2). The rounds live here, in the memory of one connection, and die with it;
  * the first thing ever stored is the finished wallet, in one transaction that also consumes the token.
  */
-import { equalVar } from '../crypto/hash.ts';
+
 import type { Random } from '../crypto/random.ts';
 import { Secret, withSecrets } from '../crypto/secret.ts';
 import { importX25519, x25519PublicKey } from '../crypto/x25519.ts';
@@ -20,6 +20,7 @@ import {
 } from '../frost/keygen.ts';
 import { keygenFetchHash } from '../frost/proofs.ts';
 import { decodePolicy } from '../policy/document.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { decode } from '../protocol/codec.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';
 import {

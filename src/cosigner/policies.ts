@@ -4,13 +4,14 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { equalVar, taggedHash } from '../crypto/hash.ts';
 import { encodePolicy, type Policy, policyHash } from '../policy/document.ts';
 import { frozen, nextPolicy, type PolicyKeys, type SignedPolicy, signedPolicy } from '../policy/versions.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { decode, encode } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
 import { POLICY_VERSIONS_ALONE_MAX, POLICY_VERSIONS_MAX } from '../protocol/limits.ts';
 import type { Answer } from '../protocol/messages.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 import { finishCeremony, type Inside, ripeCeremony } from './ceremonies.ts';
 import type { Cosigner } from './cosigner.ts';
 import { enqueueNotice } from './notices.ts';

@@ -7,7 +7,6 @@
  *   refreshOpen -> refreshReveal -> refreshCertify    then testSign -> refreshDone, which dooms the share before
  */
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { equalVar, taggedHash } from '../crypto/hash.ts';
 import { type Secret, withSecrets } from '../crypto/secret.ts';
 import { completeRecord, type Epoch, testSignInput } from '../frost/epoch.ts';
 import { refreshVoidHash } from '../frost/proofs.ts';
@@ -22,12 +21,14 @@ import {
   revealRefresh,
 } from '../frost/refresh.ts';
 import { answerAll, checkCommitments } from '../frost/signing.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { blob, decode, encode, struct, union } from '../protocol/codec.ts';
 import { epochCertify } from '../protocol/epoch.ts';
 import { ensure } from '../protocol/errors.ts';
 import { signedBody } from '../protocol/keygen.ts';
 import { REFRESH_DEADLINE_MS } from '../protocol/limits.ts';
 import { type Answer, type AnswerOf, answer, type Request } from '../protocol/messages.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 import { isBeingReplaced } from './ceremonies.ts';
 import type { Cosigner } from './cosigner.ts';
 import { destroyDoomed, doomKey, reserveKey, takeKey } from './epochKeys.ts';

@@ -7,7 +7,7 @@
  *
  *   repairOpen -> where we stand   repairSplit -> our summand and our sum   repairApprove -> the complete record
  */
-import { equalVar } from '../crypto/hash.ts';
+
 import type { Secret } from '../crypto/secret.ts';
 import type { PartyId } from '../crypto/signer.ts';
 import { completeRecord, type Epoch } from '../frost/epoch.ts';
@@ -21,6 +21,7 @@ import {
   splitRepair,
   sumRepair,
 } from '../frost/repair.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import type { CeremonyPurpose } from '../protocol/ceremony.ts';
 import { decode } from '../protocol/codec.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';

@@ -3,8 +3,8 @@
  * without a wallet may only make one, or fetch the certificate of one whose host key it proves.
  */
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { equalVar } from '../crypto/hash.ts';
 import { SUITE } from '../crypto/signer.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';
 import { PROTOCOL_VERSION } from '../protocol/keygen.ts';
 import { MESSAGE_MAX } from '../protocol/limits.ts';

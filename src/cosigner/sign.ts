@@ -2,10 +2,11 @@
  * Signing (DESIGN section 3): proof, authorisation, then nonces and shares in one go, the answer stored, the answer sent. No
  * nonce outlives the call, and nothing is ever computed twice for one attempt.
  */
-import { equalVar } from '../crypto/hash.ts';
+
 import type { Epoch } from '../frost/epoch.ts';
 import { messageProofHash, messageRequestHash, signProofHash, signRequestHash } from '../frost/proofs.ts';
 import { answerAll } from '../frost/signing.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { decode, encode } from '../protocol/codec.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';
 import { type Answer, answer, messageBody, type Request, signBody } from '../protocol/messages.ts';

@@ -9,13 +9,14 @@
  * What others let the wallet spend before is not known here, so all windows begin full. A wallet that we handed over comes
  * back the same way, if what comes goes on from all that we know of it, and another epoch has begun in between.
  */
-import { equalVar } from '../crypto/hash.ts';
+
 import { withSecrets } from '../crypto/secret.ts';
 import { advance, completeRecord, type Epoch, firstEpoch } from '../frost/epoch.ts';
 import { verifyCertificate } from '../frost/keygen.ts';
 import { followRecords } from '../frost/records.ts';
 import { type AwaitingSums, finishRepair, openRepair } from '../frost/repair.ts';
 import { decodePolicy } from '../policy/document.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import {
   blob,
   bool,

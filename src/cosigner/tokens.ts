@@ -2,10 +2,10 @@
 
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { base64urlnopad } from '@scure/base';
-import { taggedHash } from '../crypto/hash.ts';
 import type { Random } from '../crypto/random.ts';
 import { HoarfrostError } from '../protocol/errors.ts';
 import type { Network } from '../protocol/networks.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 import type { Clock } from './clock.ts';
 import type { Bytes, Store } from './store.ts';
 

@@ -8,11 +8,11 @@
 
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Account } from '../bitcoin/descriptor.ts';
-import { equalVar } from '../crypto/hash.ts';
 import { type Epoch, firstEpoch } from '../frost/epoch.ts';
 import { type KeyRecord, verifyCertificate } from '../frost/keygen.ts';
 import { followRecords } from '../frost/records.ts';
 import { decodePolicy, type Policy } from '../policy/document.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { ensure } from '../protocol/errors.ts';
 import type { Cosigner } from './cosigner.ts';
 import { type Bytes, numberKey, type WalletRecord, type WalletView } from './store.ts';

@@ -6,12 +6,12 @@
 import { hex } from '@scure/base';
 import { finalize, parsePsbt } from '../bitcoin/psbt.ts';
 import { sighashes } from '../bitcoin/sighash.ts';
-import { equalVar } from '../crypto/hash.ts';
 import { type Secret, withSecrets } from '../crypto/secret.ts';
 import type { SignerModule } from '../crypto/signer.ts';
 import type { Epoch } from '../frost/epoch.ts';
 import { signProofHash } from '../frost/proofs.ts';
 import { commitAll, dropAll, finishAll } from '../frost/signing.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { encode } from '../protocol/codec.ts';
 import { type ErrorCode, ensure, isHoarfrostError } from '../protocol/errors.ts';
 import { NONCE_LIFETIME_MS } from '../protocol/limits.ts';

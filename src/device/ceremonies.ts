@@ -2,13 +2,14 @@
  * The device's part in ceremonies: it knows which are under way, asks for one, agrees or contests as one of the three, and makes the
  * next version of the rules. What allows more than the rules do now is asked for by a ceremony; what allows less is done at once.
  */
-import { equalVar } from '../crypto/hash.ts';
+
 import { withSecrets } from '../crypto/secret.ts';
 import type { Epoch } from '../frost/epoch.ts';
 import { deviceActHash } from '../policy/ceremony.ts';
 import { compare } from '../policy/compare.ts';
 import { decodePolicy, encodePolicy, type Policy } from '../policy/document.ts';
 import { policyChangeHash, type SignedPolicy, signedPolicy } from '../policy/versions.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import {
   type CeremonyAct,
   type CeremonyPurpose,

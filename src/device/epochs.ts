@@ -10,11 +10,12 @@
  *
  * A change of the shares runs `alone`; whatever uses a share meanwhile is `shared` and sees one epoch from beginning to end.
  */
-import { equalVar } from '../crypto/hash.ts';
+
 import type { PartyId, SignerModule } from '../crypto/signer.ts';
 import { advance, completeRecord, type Epoch, firstEpoch, type PendingChange } from '../frost/epoch.ts';
 import type { KeyRecord } from '../frost/keygen.ts';
 import { followRecords } from '../frost/records.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { decode } from '../protocol/codec.ts';
 import { type EpochBody, epochBody, epochRecord } from '../protocol/epoch.ts';
 import { ensure } from '../protocol/errors.ts';

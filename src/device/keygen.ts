@@ -4,12 +4,13 @@
  * try starts anew and nothing was stored. Share and transcript are durable before the device's certificate signature
  * leaves; from then on the certificate can be fetched, and until it is here there is no wallet and no address.
  */
-import { equalVar } from '../crypto/hash.ts';
+
 import { Secret, withSecrets } from '../crypto/secret.ts';
 import type { Signer } from '../crypto/signer.ts';
 import * as frost from '../frost/keygen.ts';
 import { keygenFetchHash } from '../frost/proofs.ts';
 import { firstPolicy, policyDocument } from '../policy/document.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { decode, encode } from '../protocol/codec.ts';
 import { ensure, isHoarfrostError } from '../protocol/errors.ts';
 import { keygenHello, signedBody } from '../protocol/keygen.ts';

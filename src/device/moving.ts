@@ -5,7 +5,7 @@
  *
  *   start -> repairOffer   joined -> repairDelta   summed -> repairHeld   approved -> the record
  */
-import { equalVar } from '../crypto/hash.ts';
+
 import { type Secret, withSecrets } from '../crypto/secret.ts';
 import type { SignerModule } from '../crypto/signer.ts';
 import type { Epoch, PendingChange } from '../frost/epoch.ts';
@@ -17,6 +17,7 @@ import {
   splitRepair,
   sumRepair,
 } from '../frost/repair.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { decode } from '../protocol/codec.ts';
 import { ensure, isHoarfrostError } from '../protocol/errors.ts';
 import { signedBody } from '../protocol/keygen.ts';

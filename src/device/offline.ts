@@ -6,11 +6,11 @@
 import { encodeMessageSignature, verifyMessage } from '../bitcoin/message.ts';
 import { finalize } from '../bitcoin/psbt.ts';
 import { type ReadTask, readTask } from '../bitcoin/task.ts';
-import { equalVar } from '../crypto/hash.ts';
 import { withSecrets } from '../crypto/secret.ts';
 import type { SignerModule } from '../crypto/signer.ts';
 import { offlineRequestHash } from '../frost/proofs.ts';
 import { type Attempt, type Committed, commitAll, dropAll, finishAll } from '../frost/signing.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { encode } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
 import { OFFLINE_NONCE_LIFETIME_MS } from '../protocol/limits.ts';

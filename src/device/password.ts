@@ -3,9 +3,9 @@
  * opened, so that whatever dies in between leaves a vault which opens with exactly one of the two passwords.
  */
 
-import { equalVar } from '../crypto/hash.ts';
 import { KDF_CURRENT, type KdfCost } from '../crypto/kdf.ts';
 import type { Secret } from '../crypto/secret.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { ensure } from '../protocol/errors.ts';
 import type { Database } from './database.ts';
 import type { Environment } from './environment.ts';

@@ -5,11 +5,12 @@
  * by itself for ten minutes and then asks again.
  */
 import { hex } from '@scure/base';
-import { equalVar, taggedHash } from '../crypto/hash.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { blob, bytes, encode, option, struct, text, time, u64 } from '../protocol/codec.ts';
 import { type ErrorCode, ensure, HoarfrostError, isHoarfrostError } from '../protocol/errors.ts';
 import { PSBT_MAX, RESUME_PRESSED_MS } from '../protocol/limits.ts';
 import type { WireVerdict } from '../protocol/messages.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 import { attemptToSign, mayPass, type SigningParts } from './attempt.ts';
 import type { Database } from './database.ts';
 import { draftPayment } from './draft.ts';

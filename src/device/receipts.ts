@@ -1,7 +1,8 @@
 /** The cosigner's receipts: one hash chain a wallet, signed by the host key that the certificate names. */
-import { equalVar } from '../crypto/hash.ts';
+
 import type { Signer } from '../crypto/signer.ts';
 import { receiptHash } from '../frost/proofs.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { decode, type TypeOf } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
 import { type Receipt, receiptBody } from '../protocol/messages.ts';

@@ -4,7 +4,7 @@
  * up by the next connection: a doubt is settled first, then shares that are untested are tested, then a new epoch begins if
  * it is due. The three messages of the rounds go over one connection, and die with it.
  */
-import { equalVar } from '../crypto/hash.ts';
+
 import { type Secret, withSecrets } from '../crypto/secret.ts';
 import type { SignerModule } from '../crypto/signer.ts';
 import { type Epoch, epochAfter, testSignInput } from '../frost/epoch.ts';
@@ -18,6 +18,7 @@ import {
   revealRefresh,
 } from '../frost/refresh.ts';
 import { commitAll, dropAll, finishAll } from '../frost/signing.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { decode } from '../protocol/codec.ts';
 import { epochBody } from '../protocol/epoch.ts';
 import { type ErrorCode, ensure, HoarfrostError, isHoarfrostError } from '../protocol/errors.ts';

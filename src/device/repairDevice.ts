@@ -6,7 +6,7 @@
  *
  *   start -> repairOffer   joined -> repairDelta   summed -> repairHeld, durable before   approved -> the wallet
  */
-import { equalVar } from '../crypto/hash.ts';
+
 import { type Secret, withSecrets } from '../crypto/secret.ts';
 import type { SignerModule } from '../crypto/signer.ts';
 import { readChannelKey } from '../frost/channelKey.ts';
@@ -15,6 +15,7 @@ import { type KeyRecord, verifyCertificate } from '../frost/keygen.ts';
 import { followRecords } from '../frost/records.ts';
 import { type AwaitingSums, finishRepair, openRepair } from '../frost/repair.ts';
 import { ceremonyId } from '../policy/ceremony.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { wordsAct } from '../protocol/ceremony.ts';
 import { decode } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';

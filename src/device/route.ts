@@ -9,11 +9,11 @@ import { encodeTransaction, parseTransaction, txidOf } from '../bitcoin/transact
 import { createEsplora } from '../chain/esplora.ts';
 import { baseUrl } from '../chain/http.ts';
 import type { ChainSource } from '../chain/source.ts';
-import { taggedHash } from '../crypto/hash.ts';
 import type { Random } from '../crypto/random.ts';
 import { encode, text } from '../protocol/codec.ts';
 import { ensure, HoarfrostError, isHoarfrostError } from '../protocol/errors.ts';
 import type { Network } from '../protocol/networks.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 import type { Change, Database } from './database.ts';
 import type { Environment } from './environment.ts';
 import type { RouteView } from './port.ts';

@@ -2,14 +2,16 @@
  * The one way in which the channel key of a cosigner changes for a device that has a wallet: a statement of the signing key
  * that stands in the wallet's certificate. What carries it proves nothing, so it may come over a channel made with the old key.
  */
-import { equalVar, taggedHash } from '../crypto/hash.ts';
+
 import type { Random } from '../crypto/random.ts';
 import type { Secret } from '../crypto/secret.ts';
 import { type Signer, SUITE } from '../crypto/signer.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { type ChannelKeyBody, channelKeyBody } from '../protocol/channelKey.ts';
 import { decode, encode } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
 import { PROTOCOL_VERSION, signedBody } from '../protocol/keygen.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 import { checkVersion, signBody } from './signedBody.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;

@@ -6,15 +6,15 @@
  * until then it may forget the change, from then on it keeps the states on both sides of it and asks the others.
  * `completeRecord` makes the record from everybody's certificates; only `advance` by such a record names a new epoch.
  */
-import { equalVar, taggedHash } from '../crypto/hash.ts';
 import type { Random } from '../crypto/random.ts';
 import type { Secret } from '../crypto/secret.ts';
 import { type PartyId, type SignerModule, SUITE } from '../crypto/signer.ts';
-import { concat } from '../protocol/bytes.ts';
+import { concat, equalVar } from '../protocol/bytes.ts';
 import { decode, encode } from '../protocol/codec.ts';
 import { type EpochBody, epochBody, epochCertify, epochRecord } from '../protocol/epoch.ts';
 import { ensure } from '../protocol/errors.ts';
 import { PROTOCOL_VERSION } from '../protocol/keygen.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 import type { KeyRecord } from './keygen.ts';
 import { checkVersion, openFrom, signBody, u32Bytes } from './signedBody.ts';
 import type { InputToSign } from './signing.ts';

@@ -7,7 +7,6 @@
  *   openKeygen -> hello   keygenRound1 -> commitment and proof   keygenRound2 -> sealed sub-shares
  *   keygenFinish -> share, transcript, certificate signature     keygenCertificate -> all three signatures
  */
-import { equalVar, taggedHash } from '../crypto/hash.ts';
 import type { Random } from '../crypto/random.ts';
 import { openSealed, sealTo } from '../crypto/seal.ts';
 import { Secret } from '../crypto/secret.ts';
@@ -18,7 +17,7 @@ import {
   type Signer,
   SUITE,
 } from '../crypto/signer.ts';
-import { concat } from '../protocol/bytes.ts';
+import { concat, equalVar } from '../protocol/bytes.ts';
 import { decode, encode } from '../protocol/codec.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';
 import {
@@ -33,6 +32,7 @@ import {
   signedBody,
 } from '../protocol/keygen.ts';
 import type { Network } from '../protocol/networks.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 import { delimited, openBody, signBody } from './signedBody.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;

@@ -1,5 +1,5 @@
 /** What a party signs to show, on this very connection, that it holds a key: never reusable on another one. */
-import { taggedHash } from '../crypto/hash.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

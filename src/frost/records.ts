@@ -3,11 +3,12 @@
  * records that its partner and, if need be, the third party kept. Device and cosigner each sealed every 3a themselves, so a
  * poisoned copy harms only the pairing with the one who poisoned it, and there the other's copy helps.
  */
-import { equalVar } from '../crypto/hash.ts';
+
 import { openSealed } from '../crypto/seal.ts';
 import type { Secret } from '../crypto/secret.ts';
 import type { SignerModule } from '../crypto/signer.ts';
 import { x25519PublicKey } from '../crypto/x25519.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { decode } from '../protocol/codec.ts';
 import { epochBody, epochRecord } from '../protocol/epoch.ts';
 import { ensure, HoarfrostError, isHoarfrostError } from '../protocol/errors.ts';

@@ -12,17 +12,17 @@
  * Nothing need be stored before `finishRefresh`: a party that dies earlier has changed nothing, and the old epoch signs.
  * A step that throws has wiped what it held; the caller's old share is borrowed and never touched.
  */
-import { equalVar, taggedHash } from '../crypto/hash.ts';
 import type { Random } from '../crypto/random.ts';
 import { openSealed, sealTo } from '../crypto/seal.ts';
 import { Secret, withSecrets } from '../crypto/secret.ts';
 import { type SignerModule, SUITE } from '../crypto/signer.ts';
 import { importX25519, x25519PublicKey } from '../crypto/x25519.ts';
-import { concat } from '../protocol/bytes.ts';
+import { concat, equalVar } from '../protocol/bytes.ts';
 import { decode, encode } from '../protocol/codec.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';
 import { PROTOCOL_VERSION } from '../protocol/keygen.ts';
 import { refreshOpen, refreshReveal } from '../protocol/refresh.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 import {
   bodyAfter,
   certifyChange,

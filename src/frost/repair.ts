@@ -14,18 +14,18 @@
  * The two helpers exchange opens and summands; both sums go to the new holder and, sealed as they are, to the other helper.
  * A helper that saw another new holder than its peer stands in another session. A step that throws has wiped what it held.
  */
-import { equalVar, taggedHash } from '../crypto/hash.ts';
 import type { Random } from '../crypto/random.ts';
 import { openSealed, sealTo } from '../crypto/seal.ts';
 import { Secret, withSecrets } from '../crypto/secret.ts';
 import { type PartyId, type SignerModule, SUITE } from '../crypto/signer.ts';
 import { importX25519, x25519PublicKey } from '../crypto/x25519.ts';
-import { concat } from '../protocol/bytes.ts';
+import { concat, equalVar } from '../protocol/bytes.ts';
 import { decode, encode } from '../protocol/codec.ts';
 import type { EpochBody } from '../protocol/epoch.ts';
 import { ensure } from '../protocol/errors.ts';
 import { PROTOCOL_VERSION } from '../protocol/keygen.ts';
 import { type RepairHello, repairDelta, repairHello, repairOpen, repairSum } from '../protocol/repair.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 import {
   bodyAfter,
   certifyChange,

@@ -1,12 +1,12 @@
 /** A message between parties: a body, and its sender's host signature over the tagged hash of it. */
-import { equalVar, taggedHash } from '../crypto/hash.ts';
 import type { Random } from '../crypto/random.ts';
 import type { Secret } from '../crypto/secret.ts';
 import { type PartyId, type Signer, SUITE } from '../crypto/signer.ts';
-import { concat } from '../protocol/bytes.ts';
+import { concat, equalVar } from '../protocol/bytes.ts';
 import { type Codec, decode, encode } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
 import { PROTOCOL_VERSION, signedBody } from '../protocol/keygen.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

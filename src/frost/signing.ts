@@ -2,7 +2,7 @@
  * Two-party FROST signing of all inputs of one transaction in one round trip (DESIGN section 3; RFC 9591 section 5):
  * device `commitAll` -> cosigner `answerAll` -> device `finishAll`. All inputs or none.
  */
-import { taggedHash } from '../crypto/hash.ts';
+
 import type { Random } from '../crypto/random.ts';
 import type { Secret } from '../crypto/secret.ts';
 import type {
@@ -16,6 +16,7 @@ import type {
 import { concat } from '../protocol/bytes.ts';
 import { ensure } from '../protocol/errors.ts';
 import { INPUTS_MAX } from '../protocol/limits.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 
 /** One input as both sides compute it for themselves. */
 export interface InputToSign {

@@ -1,11 +1,11 @@
 /** What comes along to the recovery page in every message of a living wallet: its certificate and its records. */
 import type { Account } from '../bitcoin/descriptor.ts';
-import { equalVar } from '../crypto/hash.ts';
 import type { Secret } from '../crypto/secret.ts';
 import type { SignerModule } from '../crypto/signer.ts';
 import { type Epoch, firstEpoch } from '../frost/epoch.ts';
 import { type KeyRecord, verifyCertificate } from '../frost/keygen.ts';
 import { followRecords, recoverAtEpoch } from '../frost/records.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { ensure } from '../protocol/errors.ts';
 import type { OfflineBundle } from '../protocol/offline.ts';
 

@@ -3,11 +3,11 @@
  * is computed only to be checked, from the final transcript's ciphertexts, and wiped: the words and the certificate bring it back.
  */
 
-import { equalVar } from '../crypto/hash.ts';
 import { systemRandom } from '../crypto/random.ts';
 import type { Signer } from '../crypto/signer.ts';
 import * as keygen from '../frost/keygen.ts';
 import { decodePolicy, encodePolicy, firstPolicy } from '../policy/document.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { decode } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
 import { keygenHello } from '../protocol/keygen.ts';

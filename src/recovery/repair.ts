@@ -10,11 +10,11 @@
  * share is not touched by a repair it helps with, so there is nothing that it would have to make durable before certifying.
  */
 
-import { equalVar } from '../crypto/hash.ts';
 import type { Random } from '../crypto/random.ts';
 import { withSecrets } from '../crypto/secret.ts';
 import type { PartyId, SignerModule } from '../crypto/signer.ts';
 import * as repair from '../frost/repair.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import { decode } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
 import { signedBody } from '../protocol/keygen.ts';

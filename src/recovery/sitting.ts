@@ -5,9 +5,9 @@
  */
 import { hex } from '@scure/base';
 import type { TaskEffect } from '../bitcoin/task.ts';
-import { equalVar } from '../crypto/hash.ts';
 import type { Random } from '../crypto/random.ts';
 import type { SignerModule } from '../crypto/signer.ts';
+import { equalVar } from '../protocol/bytes.ts';
 import type { CeremonyAct } from '../protocol/ceremony.ts';
 import { decode } from '../protocol/codec.ts';
 import { ensure, HoarfrostError } from '../protocol/errors.ts';

@@ -1,6 +1,5 @@
 /** Noise and keygen as a hostile peer would speak them, in its own name: bodies are changed and signed again. */
 
-import { taggedHash } from '../../src/crypto/hash.ts';
 import { load } from '../../src/crypto/load.ts';
 import type { Secret } from '../../src/crypto/secret.ts';
 import type { Signer } from '../../src/crypto/signer.ts';
@@ -9,6 +8,7 @@ import { decode, encode } from '../../src/protocol/codec.ts';
 import { PROLOGUE } from '../../src/protocol/frames.ts';
 import { keygenHello, keygenRound1, keygenRound2, signedBody } from '../../src/protocol/keygen.ts';
 import { generateNoiseKeyPair, initiate, respond, webPrimitives } from '../../src/protocol/noise.ts';
+import { taggedHash } from '../../src/protocol/sha256.ts';
 import { type Born, partyOf, runKeygen, seededRandom } from '../support/parties.ts';
 import { mutate } from './mutate.ts';
 import type { Rng } from './rng.ts';

@@ -1,6 +1,5 @@
 /** Three honest parties in one process, and a deterministic generator: what keygen and signing tests start from. */
 
-import { taggedHash } from '../../src/crypto/hash.ts';
 import type { Random } from '../../src/crypto/random.ts';
 import { Secret } from '../../src/crypto/secret.ts';
 import type { PartyId, Signer } from '../../src/crypto/signer.ts';
@@ -8,6 +7,7 @@ import { importX25519, x25519PublicKey } from '../../src/crypto/x25519.ts';
 import * as keygen from '../../src/frost/keygen.ts';
 import { firstPolicy, policyDocument } from '../../src/policy/document.ts';
 import { encode } from '../../src/protocol/codec.ts';
+import { taggedHash } from '../../src/protocol/sha256.ts';
 import { termsOf } from './terms.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;

@@ -1,5 +1,4 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { taggedHash } from '../../src/crypto/hash.ts';
 import { load } from '../../src/crypto/load.ts';
 import { sealTo } from '../../src/crypto/seal.ts';
 import { Secret } from '../../src/crypto/secret.ts';
@@ -16,6 +15,7 @@ import {
   keygenTranscript,
   signedBody,
 } from '../../src/protocol/keygen.ts';
+import { taggedHash } from '../../src/protocol/sha256.ts';
 import { partyOf, runKeygen, seededRandom, type Tamper } from '../support/parties.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;

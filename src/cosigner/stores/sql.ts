@@ -1,5 +1,5 @@
 /** The store over any SQL database: the statements are the same, and so is what they mean; an adapter brings transactions. */
-import { equalVar } from '../../crypto/hash.ts';
+import { equalVar } from '../../protocol/bytes.ts';
 import { ensure, isHoarfrostError } from '../../protocol/errors.ts';
 import type {
   AnnouncedKey,

@@ -4,9 +4,9 @@
  * that and nothing else.
  */
 import { hex } from '@scure/base';
-import { equalVar } from '../../crypto/hash.ts';
 import type { Secret } from '../../crypto/secret.ts';
 import { ceremonyId, wordsActHash } from '../../policy/ceremony.ts';
+import { equalVar } from '../../protocol/bytes.ts';
 import { type CeremonyView, ceremonyAct, wordsAct } from '../../protocol/ceremony.ts';
 import { decode, encode } from '../../protocol/codec.ts';
 import { ensure, HoarfrostError } from '../../protocol/errors.ts';

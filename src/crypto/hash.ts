@@ -1,8 +1,0 @@
-export { taggedHash } from '../protocol/sha256.ts';
-
-/** Equality of public bytes; not constant-time. */
-export function equalVar(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
-}
