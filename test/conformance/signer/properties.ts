@@ -144,6 +144,7 @@ export function properties(backing: Backing): void {
       const zero = (v: bigint) => Fn.create(v) === 0n;
       return (
         zero(f0) ||
+        zero(f1) ||
         IDS.some((id) => zero(f0 + BigInt(id) * f1)) ||
         randomness.some((r) => IDS.some((id) => zero(at(0)(r) + BigInt(id) * at(1)(r))))
       );
