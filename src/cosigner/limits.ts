@@ -44,7 +44,7 @@ export const USUAL_LIMITS: Limits = {
   strangers: { burst: 240, perMinute: 120 },
   device: { burst: 600, perMinute: 1200 },
   broadcasts: { burst: 30, perMinute: 6 },
-  tests: { burst: 20, perMinute: 1 },
+  tests: { burst: 60, perMinute: 1 },
   refreshes: RECORDS_MAX - 100,
   decisions: { most: 240, inMs: 60_000 },
   refusals: { most: 100, inMs: 3_600_000 },
