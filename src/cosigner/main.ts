@@ -34,6 +34,7 @@ import type { Store } from './store.ts';
 import { openStore } from './stores/open.ts';
 import { tend } from './tending.ts';
 import { terminalCode } from './terminalCode.ts';
+import { yieldToLoop } from './threads.ts';
 import { issueToken, OPEN_TOKEN, pairingUri, TokenUse } from './tokens.ts';
 import { Wallets } from './wallet.ts';
 
@@ -165,6 +166,7 @@ function sayContents({ takenAt, wallets, openShares, rows }: BackupContents): vo
 }
 
 async function serve(config: Config, settings: ServeConfig): Promise<void> {
+  yieldToLoop();
   const clock = steadyClock(systemClock);
   const log = createLog(config.logLevel, systemClock, (line) => process.stderr.write(line));
   const { identity, store } = await openFolder(config);
