@@ -13,7 +13,7 @@ const WAIT_MAX_MS = 10_000;
 const BUSY_EVERY_MS = 50;
 const BUSY_LOOK_MS = 10;
 /** The part of the last `WINDOW_MS` in which the loop worked, or waited for its core, from which it is busy. */
-const BUSY = 0.7;
+const BUSY = 0.5;
 const WINDOW_MS = 100;
 
 interface Waiting {
