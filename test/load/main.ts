@@ -164,7 +164,7 @@ async function idle(house: House, count: number): Promise<void> {
 }
 
 async function instances(): Promise<void> {
-  const found = await besideEachOther(3, requests, 12);
+  const found = await besideEachOther(3, requests, Math.ceil(requests / PER_WALLET));
   for (const { instances: n, perSecond, cosignerMs, databaseMs, askerMs } of found) {
     const parts = `${cosignerMs.toFixed(2)} ms cosigner, ${databaseMs.toFixed(2)} ms PostgreSQL, ${askerMs.toFixed(2)} ms asking`;
     say(`${n} over PostgreSQL: ${perSecond.toFixed(0)} a second; ${parts}`);
