@@ -1,11 +1,11 @@
 /** The cosigner's receipts: one hash chain a wallet, signed by the host key that the certificate names. */
-
 import type { Signer } from '../crypto/signer.ts';
 import { receiptHash } from '../frost/proofs.ts';
 import { equalVar } from '../protocol/bytes.ts';
 import { decode, type TypeOf } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
 import { type Receipt, receiptBody } from '../protocol/messages.ts';
+import { RECEIPTS_MAX } from '../protocol/publicState.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -64,9 +64,6 @@ export async function followReceipts(
   return head;
 }
 
-/** How many of the last ones are shown. */
-const RECENT = 200;
-
 /**
  * The last receipts, oldest first, as they say and as they are signed, and the head after them. They stand in one chain with `head`, or it throws
  * `TranscriptMismatch` as `followReceipts` does.
@@ -79,7 +76,7 @@ export async function recentReceipts(
   const items: TypeOf<typeof receiptBody>[] = [];
   const signed: Receipt[] = [];
   let at: ReceiptHead | null = null;
-  const from = Math.max(1, head.sequence - RECENT + 1);
+  const from = Math.max(1, head.sequence - RECEIPTS_MAX + 1);
   for (let pages = 0; pages < PAGES_MAX; pages++) {
     const page = await chain.fetch(from + items.length);
     for (const receipt of page) {
@@ -93,7 +90,7 @@ export async function recentReceipts(
     if (page.length === 0) break;
   }
   ensureSame((at?.sequence ?? 0) >= head.sequence);
-  return { items: items.slice(-RECENT), signed: signed.slice(-RECENT), head: at ?? head };
+  return { items: items.slice(-RECEIPTS_MAX), signed: signed.slice(-RECEIPTS_MAX), head: at ?? head };
 }
 
 async function walk(chain: Chain, from: ReceiptHead, until: number): Promise<ReceiptHead> {

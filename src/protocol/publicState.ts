@@ -27,7 +27,8 @@ import { NETWORKS } from './networks.ts';
 import { type OfflineOf, offlineBundle } from './offline.ts';
 
 const VERSION = 1;
-const RECEIPTS_MAX = 200;
+/** The last ones: as many as a device reads at all. */
+export const RECEIPTS_MAX = 200;
 
 export const publicState = struct({
   version: u8,
