@@ -1,4 +1,5 @@
 /** Settings: one list, current values on the right. Nothing here can spend, so nothing here is loud. */
+import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ThreeShares, WalletView } from '../../device/port.ts';
 import { useCall } from '../device.tsx';
@@ -7,7 +8,7 @@ import { NETWORK_NAMES } from '../networkNames.ts';
 import { CopyButton, Segmented } from '../parts/controls.tsx';
 import { Crystal } from '../parts/crystal.tsx';
 import { MainBar, NetworkBadge } from '../parts/frame.tsx';
-import { Icon } from '../parts/icon.tsx';
+import { Icon, type IconName } from '../parts/icon.tsx';
 import { Fingerprint } from '../parts/money.tsx';
 import { FailureNotice } from '../parts/notice.tsx';
 import { readTheme, setTheme, type Theme } from '../preferences.ts';
@@ -83,50 +84,20 @@ export function Settings({
               ))}
             </select>
           </label>
-          <button
-            type="button"
-            class="row row--tight"
-            onClick={() => void host.openPage('safety.html', '#password')}
-          >
-            <span class="glyph tone-faint">
-              <Icon name="pen" />
-            </span>
+          <PageRow host={host} icon="pen" anchor="#password">
             <span class="row__main row__title">Change the password</span>
-            <span class="row__chev">
-              <Icon name="next" />
-            </span>
-          </button>
-          <button
-            type="button"
-            class="row row--tight"
-            onClick={() => void host.openPage('safety.html', '#route')}
-          >
-            <span class="glyph tone-faint">
-              <Icon name="out" />
-            </span>
+          </PageRow>
+          <PageRow host={host} icon="out" anchor="#route">
             <span class="row__main">
               <span class="row__title">Who sends payments</span>
               <span class={wallet.route?.ours === false ? 'row__sub tone-caution' : 'row__sub'}>
                 {sender(wallet)}
               </span>
             </span>
-            <span class="row__chev">
-              <Icon name="next" />
-            </span>
-          </button>
-          <button
-            type="button"
-            class="row row--tight"
-            onClick={() => void host.openPage('safety.html', '#export')}
-          >
-            <span class="glyph tone-faint">
-              <Icon name="save" />
-            </span>
+          </PageRow>
+          <PageRow host={host} icon="save" anchor="#export">
             <span class="row__main row__title">Export</span>
-            <span class="row__chev">
-              <Icon name="next" />
-            </span>
-          </button>
+          </PageRow>
           <div class="row row--tight">
             <span class="glyph tone-faint">
               <Icon name="theme" />
@@ -152,6 +123,31 @@ export function Settings({
         {lock.error !== null && <FailureNotice failure={lock.error} />}
       </main>
     </>
+  );
+}
+
+/** Opens that part of the safety page. */
+function PageRow({
+  host,
+  icon,
+  anchor,
+  children,
+}: {
+  host: Host;
+  icon: IconName;
+  anchor: string;
+  children: ComponentChildren;
+}) {
+  return (
+    <button type="button" class="row row--tight" onClick={() => void host.openPage('safety.html', anchor)}>
+      <span class="glyph tone-faint">
+        <Icon name={icon} />
+      </span>
+      {children}
+      <span class="row__chev">
+        <Icon name="next" />
+      </span>
+    </button>
   );
 }
 
