@@ -6,6 +6,7 @@ import { schnorr } from '@noble/curves/secp256k1.js';
 import { base64, hex } from '@scure/base';
 import { ensure } from '../protocol/errors.ts';
 import type { Network } from '../protocol/networks.ts';
+import { taggedHash } from '../protocol/sha256.ts';
 import { parseAddress } from './address.ts';
 import type { DerivedKey } from './descriptor.ts';
 import { type InputToSign, keyPathSighash, SIGHASH_ALL, SIGHASH_DEFAULT } from './sighash.ts';
@@ -20,7 +21,7 @@ const PREFIX = 'smp';
 /** Tagged hash of the text as UTF-8. Text with half a surrogate pair has no UTF-8: `BadEncoding`. */
 export function messageHash(message: string): Uint8Array {
   ensure(message.isWellFormed(), 'BadEncoding', { detail: 'message' });
-  return schnorr.utils.taggedHash('BIP0322-signed-message', new TextEncoder().encode(message));
+  return taggedHash('BIP0322-signed-message', new TextEncoder().encode(message));
 }
 
 /** The virtual output that `script` locks and the message is woven into. */

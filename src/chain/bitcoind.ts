@@ -2,7 +2,6 @@
  * A Bitcoin Core or Knots node over JSON-RPC. Each account is a watch-only descriptor wallet of the node, named by a hash
  * of its key material, which the node itself keeps up to date through restarts and reorgs. Never scantxoutset.
  */
-import { sha256 } from '@noble/hashes/sha2.js';
 import { hex, utf8 } from '@scure/base';
 import { addressOf } from '../bitcoin/address.ts';
 import { type Account, type Branch, branchDescriptors, type OwnPath } from '../bitcoin/descriptor.ts';
@@ -12,6 +11,7 @@ import { type Outpoint, parseTransaction, type TxOutput, txidOf } from '../bitco
 import { ensure, HoarfrostError } from '../protocol/errors.ts';
 import { COINS_MAX, GAP_OWN_OUTPUT, HISTORY_MAX } from '../protocol/limits.ts';
 import type { Network } from '../protocol/networks.ts';
+import { sha256 } from '../protocol/sha256.ts';
 import { type BitcoindRpc, createRpc, type RpcCall, RpcFailure } from './bitcoindRpc.ts';
 import { boundRates, TARGETS } from './feeRates.ts';
 import { untilStill } from './gapScan.ts';

@@ -1,7 +1,7 @@
 /** The Electrum protocol's results (1.4 to 1.6), read field by field. */
-import { sha256 } from '@noble/hashes/sha2.js';
 import { hex } from '@scure/base';
 import { parseTransaction, type Transaction, txidOf } from '../bitcoin/transaction.ts';
+import { sha256 } from '../protocol/sha256.ts';
 import type { Version } from './electrumRpc.ts';
 import * as json from './json.ts';
 

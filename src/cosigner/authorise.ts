@@ -211,7 +211,7 @@ function readPsbt({ signer }: Cosigner, { account }: Wallet, record: WalletRecor
   deriveClaimed(signer, psbt, account);
   const inputs = sighashes(psbt, account, COMPLETED_BY_OTHERS);
   const summary = summarise(psbt, account, { receive: record.nextReceive, change: record.nextChange });
-  return { inputs, summary, digest: Uint8Array.from(summaryDigest(summary)) };
+  return { inputs, summary, digest: summaryDigest(summary) };
 }
 
 async function judge(

@@ -2,7 +2,6 @@
  * Ceremonies as they are stored: each under this cosigner's stamp, so that whoever writes to the database can make none ripe. After
  * a loss of what was committed lately each begins anew, for a contest may be among what was lost.
  */
-
 import { mac } from '../crypto/mac.ts';
 import { type Ceremony, hasEnded, leftOf, look, restart } from '../policy/ceremony.ts';
 import type { Policy } from '../policy/document.ts';

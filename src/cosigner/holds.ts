@@ -2,7 +2,6 @@
  * Payments that wait by the policy's `hold`: one record a payment, by its spend id. While it waits nothing is charged and nobody
  * keeps a nonce; the device asks again when the delay is over, and cancels what it did not want.
  */
-
 import { HELD_FOR_MS } from '../policy/evaluate.ts';
 import { equalVar } from '../protocol/bytes.ts';
 import { bytes, decode, encode, struct, type TypeOf, time, u64 } from '../protocol/codec.ts';

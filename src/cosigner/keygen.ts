@@ -2,7 +2,6 @@
  * The cosigner's side of keygen (DESIGN section 2). The rounds live here, in the memory of one connection, and die with it;
  * the first thing ever stored is the finished wallet, in one transaction that also consumes the token.
  */
-
 import type { Random } from '../crypto/random.ts';
 import { Secret, withSecrets } from '../crypto/secret.ts';
 import { importX25519, x25519PublicKey } from '../crypto/x25519.ts';

@@ -2,7 +2,6 @@
  * The policy in force: the first one from the certificate and every signed version after it, all verified at every evaluation. So
  * whoever writes to the database can neither loosen it nor, once a receipt names a version, go back behind that.
  */
-import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { encodePolicy, type Policy, policyHash } from '../policy/document.ts';
 import { frozen, nextPolicy, type PolicyKeys, type SignedPolicy, signedPolicy } from '../policy/versions.ts';
@@ -11,7 +10,7 @@ import { decode, encode } from '../protocol/codec.ts';
 import { ensure } from '../protocol/errors.ts';
 import { POLICY_VERSIONS_ALONE_MAX, POLICY_VERSIONS_MAX } from '../protocol/limits.ts';
 import type { Answer } from '../protocol/messages.ts';
-import { taggedHash } from '../protocol/sha256.ts';
+import { sha256, taggedHash } from '../protocol/sha256.ts';
 import { finishCeremony, type Inside, ripeCeremony } from './ceremonies.ts';
 import type { Cosigner } from './cosigner.ts';
 import { enqueueNotice } from './notices.ts';

@@ -7,7 +7,6 @@
  *
  *   repairOpen -> where we stand   repairSplit -> our summand and our sum   repairApprove -> the complete record
  */
-
 import type { Secret } from '../crypto/secret.ts';
 import type { PartyId } from '../crypto/signer.ts';
 import { completeRecord, type Epoch } from '../frost/epoch.ts';

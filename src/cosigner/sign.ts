@@ -2,7 +2,6 @@
  * Signing (DESIGN section 3): proof, authorisation, then nonces and shares in one go, the answer stored, the answer sent. No
  * nonce outlives the call, and nothing is ever computed twice for one attempt.
  */
-
 import type { Epoch } from '../frost/epoch.ts';
 import { messageProofHash, messageRequestHash, signProofHash, signRequestHash } from '../frost/proofs.ts';
 import { answerAll } from '../frost/signing.ts';

@@ -9,7 +9,6 @@
  * What others let the wallet spend before is not known here, so all windows begin full. A wallet that we handed over comes
  * back the same way, if what comes goes on from all that we know of it, and another epoch has begun in between.
  */
-
 import { withSecrets } from '../crypto/secret.ts';
 import { advance, completeRecord, type Epoch, firstEpoch } from '../frost/epoch.ts';
 import { verifyCertificate } from '../frost/keygen.ts';

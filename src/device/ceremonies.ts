@@ -2,7 +2,6 @@
  * The device's part in ceremonies: it knows which are under way, asks for one, agrees or contests as one of the three, and makes the
  * next version of the rules. What allows more than the rules do now is asked for by a ceremony; what allows less is done at once.
  */
-
 import { withSecrets } from '../crypto/secret.ts';
 import type { Epoch } from '../frost/epoch.ts';
 import { deviceActHash } from '../policy/ceremony.ts';

@@ -10,7 +10,6 @@
  *
  * A change of the shares runs `alone`; whatever uses a share meanwhile is `shared` and sees one epoch from beginning to end.
  */
-
 import type { PartyId, SignerModule } from '../crypto/signer.ts';
 import { advance, completeRecord, type Epoch, firstEpoch, type PendingChange } from '../frost/epoch.ts';
 import type { KeyRecord } from '../frost/keygen.ts';

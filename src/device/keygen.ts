@@ -4,7 +4,6 @@
  * try starts anew and nothing was stored. Share and transcript are durable before the device's certificate signature
  * leaves; from then on the certificate can be fetched, and until it is here there is no wallet and no address.
  */
-
 import { Secret, withSecrets } from '../crypto/secret.ts';
 import type { Signer } from '../crypto/signer.ts';
 import * as frost from '../frost/keygen.ts';

@@ -5,7 +5,6 @@
  *
  *   start -> repairOffer   joined -> repairDelta   summed -> repairHeld   approved -> the record
  */
-
 import { type Secret, withSecrets } from '../crypto/secret.ts';
 import type { SignerModule } from '../crypto/signer.ts';
 import type { Epoch, PendingChange } from '../frost/epoch.ts';

@@ -4,7 +4,6 @@
  * up by the next connection: a doubt is settled first, then shares that are untested are tested, then a new epoch begins if
  * it is due. The three messages of the rounds go over one connection, and die with it.
  */
-
 import { type Secret, withSecrets } from '../crypto/secret.ts';
 import type { SignerModule } from '../crypto/signer.ts';
 import { type Epoch, epochAfter, testSignInput } from '../frost/epoch.ts';

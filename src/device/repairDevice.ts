@@ -6,7 +6,6 @@
  *
  *   start -> repairOffer   joined -> repairDelta   summed -> repairHeld, durable before   approved -> the wallet
  */
-
 import { type Secret, withSecrets } from '../crypto/secret.ts';
 import type { SignerModule } from '../crypto/signer.ts';
 import { readChannelKey } from '../frost/channelKey.ts';

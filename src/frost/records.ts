@@ -3,7 +3,6 @@
  * records that its partner and, if need be, the third party kept. Device and cosigner each sealed every 3a themselves, so a
  * poisoned copy harms only the pairing with the one who poisoned it, and there the other's copy helps.
  */
-
 import { openSealed } from '../crypto/seal.ts';
 import type { Secret } from '../crypto/secret.ts';
 import type { SignerModule } from '../crypto/signer.ts';

@@ -2,7 +2,6 @@
  * Two-party FROST signing of all inputs of one transaction in one round trip (DESIGN section 3; RFC 9591 section 5):
  * device `commitAll` -> cosigner `answerAll` -> device `finishAll`. All inputs or none.
  */
-
 import type { Random } from '../crypto/random.ts';
 import type { Secret } from '../crypto/secret.ts';
 import type {

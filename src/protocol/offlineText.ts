@@ -5,13 +5,13 @@
  *
  *   HOARFROST:<part>/<parts>/<hash>/<base32>
  */
-import { sha256 } from '@noble/hashes/sha2.js';
 import { base32nopad } from '@scure/base';
 import { concat } from './bytes.ts';
 import { decode, encode } from './codec.ts';
 import { ensure, HoarfrostError } from './errors.ts';
 import { OFFLINE_MAX } from './limits.ts';
 import { type OfflineMessage, offlineMessage } from './offline.ts';
+import { sha256 } from './sha256.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
