@@ -2,10 +2,8 @@
 
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { lookAtAll, ripeCeremony } from '../../src/cosigner/ceremonies.ts';
-import type { Clock } from '../../src/cosigner/clock.ts';
-import type { Limits } from '../../src/cosigner/limits.ts';
 import { load } from '../../src/crypto/load.ts';
 import { systemRandom } from '../../src/crypto/random.ts';
 import { CONTEST_MS, RIPE_MS, STEP_MAX_MS, wordsActHash } from '../../src/policy/ceremony.ts';
@@ -15,7 +13,6 @@ import { type CeremonyPurpose, ceremonyAct, wordsAct } from '../../src/protocol/
 import { decode, encode } from '../../src/protocol/codec.ts';
 import type { HoarfrostError } from '../../src/protocol/errors.ts';
 import { receiptBody } from '../../src/protocol/messages.ts';
-import { generateNoiseKeyPair } from '../../src/protocol/noise.ts';
 import {
   byDevice,
   byWords,
@@ -27,20 +24,23 @@ import {
   signedByWords,
 } from '../support/ceremonies.ts';
 import {
-  addressOf,
-  attemptOf,
-  Client,
-  newDevice,
-  payment,
-  policyOf,
-  type Running,
-  removeFolder,
-  START,
-  signRequest,
-  startCosigner,
-  type TestDevice,
-  testFolder,
-} from '../support/cosigner.ts';
+  ask,
+  born,
+  client,
+  device,
+  eachInItsOwnWorld,
+  folder,
+  listed,
+  meetStranger,
+  pass,
+  restart,
+  running,
+  start,
+  statusOf,
+  stranger,
+  time,
+} from '../support/ceremonyWorld.ts';
+import { addressOf, Client, newDevice, policyOf, START } from '../support/cosigner.ts';
 import { changePolicy, type PolicySigner } from '../support/policyChange.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name });
@@ -48,51 +48,8 @@ const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const DELAY = 7 * DAY;
 
-let folder: string;
-let running: Running;
-let device: TestDevice;
-let client: Client;
-/** Somebody's new browser, which has no wallet. */
-let stranger: Client;
-let now = START;
-const clock: Clock = { now: () => now, monotonic: () => performance.now() };
+eachInItsOwnWorld();
 
-beforeEach(() => {
-  now = START;
-  folder = testFolder();
-});
-afterEach(async () => {
-  await running.stop();
-  removeFolder(folder);
-});
-
-async function born(policy: Partial<Policy> = {}, limits: Partial<Limits> = {}): Promise<void> {
-  running = await startCosigner({ folder, clock, limits });
-  ({ device, client } = await newDevice(running, policyOf(policy)));
-  stranger = await Client.connect(addressOf(running), await generateNoiseKeyPair());
-}
-async function restart(): Promise<void> {
-  await running.stop();
-  running = await startCosigner({ folder, clock });
-  client = await Client.connect(addressOf(running), device.noise);
-  stranger = await Client.connect(addressOf(running), await generateNoiseKeyPair());
-}
-
-/** Time goes by while the cosigner runs and looks. */
-async function pass(ms: number): Promise<void> {
-  const until = now + ms;
-  while (now < until) {
-    now = Math.min(until, now + STEP_MAX_MS);
-    await lookAtAll(running.cosigner);
-  }
-}
-const listed = async () => (await client.ask({ kind: 'ceremonies' }, 'ceremonies')).ceremonies;
-const statusOf = async (id: Uint8Array<ArrayBuffer>) =>
-  (await stranger.ask({ kind: 'ceremony', id }, 'ceremony')).ceremony;
-const ask = async <K extends 'signed' | 'refused'>(kind: K, amount = 1000n) => {
-  const { body } = await attemptOf(client, device, payment(device, { amount }));
-  return client.ask(await signRequest(client, device, body), kind);
-};
 const eventsOf = async () =>
   (await client.ask({ kind: 'receipts', from: 1 }, 'receipts')).receipts
     .map(({ body }) => decode(receiptBody, body).verdict)
@@ -115,13 +72,13 @@ describe('who has only the words', () => {
       leftMs: BigInt(DELAY),
     });
     // The same bytes again begin nothing.
-    now += HOUR;
+    time.now += HOUR;
     expect((await byWords(stranger, device, act)).ceremony).toMatchObject({
       id: ceremony.id,
       openedAt: START,
     });
     expect(await listed()).toHaveLength(1);
-    now = START;
+    time.now = START;
 
     await pass(DELAY - 1);
     expect(await statusOf(ceremony.id)).toMatchObject({ phase: 'waiting', leftMs: 1n });
@@ -147,7 +104,7 @@ describe('who has only the words', () => {
     await born();
     const { ceremony } = await byWords(stranger, device, opening(newDeviceKeys()));
     await expect(ripe(ceremony.id, 'replaceDevice')).rejects.toEqual(code('CeremonyWaits'));
-    await byDevice(client, device, saying(ceremony, 'contest', now));
+    await byDevice(client, device, saying(ceremony, 'contest', time.now));
     await pass(DELAY + DAY);
     expect(await statusOf(ceremony.id)).toMatchObject({ phase: 'contested' });
     await expect(ripe(ceremony.id, 'replaceDevice')).rejects.toEqual(code('CeremonyWaits'));
@@ -164,7 +121,7 @@ describe('who has only the words', () => {
     );
     const { ceremony } = await byWords(stranger, other, opening(newDeviceKeys()));
     for (const says of ['approve', 'contest'] as const)
-      await expect(byWords(stranger, device, saying(ceremony, says, now))).rejects.toEqual(
+      await expect(byWords(stranger, device, saying(ceremony, says, time.now))).rejects.toEqual(
         code('SessionUnknown'),
       );
     await expect(statusOf(systemRandom(32))).rejects.toEqual(code('SessionUnknown'));
@@ -213,12 +170,12 @@ describe('who has only the words', () => {
     const begin = async () => (await byWords(stranger, device, opening(newDeviceKeys()))).ceremony;
     const first = [await begin(), await begin(), await begin()];
     await expect(begin()).rejects.toEqual(code('RateLimited'));
-    for (const each of first) await byWords(stranger, device, saying(each, 'contest', ++now));
+    for (const each of first) await byWords(stranger, device, saying(each, 'contest', ++time.now));
     // Six within a day, whether they have ended or not.
     const second = [await begin(), await begin(), await begin()];
-    for (const each of second) await byWords(stranger, device, saying(each, 'contest', ++now));
+    for (const each of second) await byWords(stranger, device, saying(each, 'contest', ++time.now));
     await expect(begin()).rejects.toMatchObject({ code: 'RateLimited', detail: 'ceremonies' });
-    now += DAY;
+    time.now += DAY;
     await begin();
     // And the address pays, for whatever is brought: an enrolled device that brings the words of others too.
     const refused = () =>
@@ -251,7 +208,7 @@ describe('who has only the words', () => {
     await byWords(stranger, device, order, 'frozen');
     await byWords(stranger, device, order, 'frozen');
     expect((await client.hello()).policyVersion).toBe(2);
-    now += DAY;
+    time.now += DAY;
     await restart();
     expect(await ask('refused')).toMatchObject({ verdict: { rule: 'frozen' } });
 
@@ -290,12 +247,12 @@ describe('a contest', () => {
     await ask('signed');
     const ceremony = await byDevice(client, device, opening(newKitKeys()));
     await ask('signed');
-    await byWords(stranger, device, saying(ceremony, 'contest', now));
+    await byWords(stranger, device, saying(ceremony, 'contest', time.now));
     expect(await ask('refused')).toMatchObject({ verdict: { rule: 'contested' } });
     await restart();
     expect(await ask('refused')).toMatchObject({ verdict: { rule: 'contested' } });
     // The device withdraws what it had asked for: two are against it.
-    await byDevice(client, device, saying(ceremony, 'contest', now));
+    await byDevice(client, device, saying(ceremony, 'contest', time.now));
     expect(await statusOf(ceremony.id)).toMatchObject({ phase: 'void', leftMs: 0n });
     await ask('signed');
     expect(await eventsOf()).toEqual([
@@ -309,7 +266,7 @@ describe('a contest', () => {
   test('that nobody settles goes as the words would have it, after 30 days', async () => {
     await born();
     const ceremony = await byDevice(client, device, opening(newKitKeys()));
-    await byWords(stranger, device, saying(ceremony, 'contest', now));
+    await byWords(stranger, device, saying(ceremony, 'contest', time.now));
     await pass(CONTEST_MS - 1);
     await ask('refused');
     await pass(1);
@@ -317,7 +274,7 @@ describe('a contest', () => {
     await ask('signed');
 
     const other = (await byWords(stranger, device, opening(newDeviceKeys()))).ceremony;
-    await byDevice(client, device, saying(other, 'contest', now));
+    await byDevice(client, device, saying(other, 'contest', time.now));
     await pass(CONTEST_MS);
     expect(await statusOf(other.id)).toMatchObject({ phase: 'ripe' });
   });
@@ -325,12 +282,12 @@ describe('a contest', () => {
   test('of one that has ended is told so, and of one that is another’s nothing', async () => {
     await born();
     const ceremony = await byDevice(client, device, opening(newKitKeys()));
-    await byDevice(client, device, saying(ceremony, 'contest', now));
-    await expect(byDevice(client, device, saying(ceremony, 'approve', now + 1))).rejects.toEqual(
+    await byDevice(client, device, saying(ceremony, 'contest', time.now));
+    await expect(byDevice(client, device, saying(ceremony, 'approve', time.now + 1))).rejects.toEqual(
       code('CeremonyEnded'),
     );
     const other = await newDevice(running);
-    await expect(byDevice(other.client, other.device, saying(ceremony, 'contest', now))).rejects.toEqual(
+    await expect(byDevice(other.client, other.device, saying(ceremony, 'contest', time.now))).rejects.toEqual(
       code('SessionUnknown'),
     );
   });
@@ -340,7 +297,7 @@ describe('two at once', () => {
   test('device and words allow at once, and what is ripe is listed with its events', async () => {
     await born();
     const ceremony = await byDevice(client, device, opening(newKitKeys()));
-    await byWords(stranger, device, saying(ceremony, 'approve', now));
+    await byWords(stranger, device, saying(ceremony, 'approve', time.now));
     expect(await statusOf(ceremony.id)).toMatchObject({ phase: 'ripe', approvals: ['device', 'words'] });
     expect(await ripe(ceremony.id, 'replaceKit')).toMatchObject({ kind: 'replaceKit' });
     await pass(RIPE_MS);
@@ -368,7 +325,7 @@ describe('clocks and stores', () => {
   test('a restart a week later, or a clock that jumped, brings no ceremony nearer than one step', async () => {
     await born();
     const { ceremony } = await byWords(stranger, device, opening(newDeviceKeys()));
-    now += DELAY * 2;
+    time.now += DELAY * 2;
     await restart();
     await lookAtAll(running.cosigner);
     expect(await statusOf(ceremony.id)).toMatchObject({
@@ -376,7 +333,7 @@ describe('clocks and stores', () => {
       leftMs: BigInt(DELAY - STEP_MAX_MS),
     });
     // Back again by a day, and on: what was counted stays, nothing counts twice.
-    now -= DAY;
+    time.now -= DAY;
     await lookAtAll(running.cosigner);
     expect(await statusOf(ceremony.id)).toMatchObject({ leftMs: BigInt(DELAY - STEP_MAX_MS) });
   });
@@ -386,8 +343,8 @@ describe('clocks and stores', () => {
     const { ceremony } = await byWords(stranger, device, opening(newDeviceKeys()));
     await pass(DELAY);
     const contested = await byDevice(client, device, opening(newKitKeys()));
-    await byWords(stranger, device, saying(contested, 'contest', now));
-    await running.cosigner.store.declareLoss(systemRandom(16), now);
+    await byWords(stranger, device, saying(contested, 'contest', time.now));
+    await running.cosigner.store.declareLoss(systemRandom(16), time.now);
     await lookAtAll(running.cosigner);
     expect(await statusOf(ceremony.id)).toMatchObject({ phase: 'waiting', leftMs: BigInt(DELAY) });
     await expect(ripe(ceremony.id, 'replaceDevice')).rejects.toEqual(code('CeremonyWaits'));
@@ -401,7 +358,7 @@ describe('clocks and stores', () => {
     const { ceremony } = await byWords(stranger, device, opening(newDeviceKeys()));
     const other = await newDevice(running);
     const theirs = await byDevice(other.client, other.device, opening(newKitKeys()));
-    await byWords(stranger, other.device, saying(theirs, 'approve', now));
+    await byWords(stranger, other.device, saying(theirs, 'approve', time.now));
     await running.stop();
     const db = new DatabaseSync(join(folder, 'cosigner.sqlite'));
     const body = db
@@ -412,8 +369,8 @@ describe('clocks and stores', () => {
       ceremony.id,
     );
     db.close();
-    running = await startCosigner({ folder, clock });
-    stranger = await Client.connect(addressOf(running), await generateNoiseKeyPair());
+    await start();
+    await meetStranger();
     await expect(ripe(ceremony.id, 'replaceDevice')).rejects.toEqual(code('Internal'));
     await expect(statusOf(ceremony.id)).rejects.toEqual(code('Internal'));
     // And nobody else's time stands still for it.

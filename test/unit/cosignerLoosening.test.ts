@@ -1,27 +1,23 @@
 /** What a ceremony about the rules allows: a looser policy by the cosigner's own statement, and none that was contested. */
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { lookAtAll } from '../../src/cosigner/ceremonies.ts';
-import type { Clock } from '../../src/cosigner/clock.ts';
-import type { Limits } from '../../src/cosigner/limits.ts';
-import { STEP_MAX_MS } from '../../src/policy/ceremony.ts';
+import { describe, expect, test } from 'vitest';
 import { encodePolicy, type Policy } from '../../src/policy/document.ts';
-import { generateNoiseKeyPair } from '../../src/protocol/noise.ts';
 import { byDevice, byWords, opening, saying } from '../support/ceremonies.ts';
 import {
-  addressOf,
-  attemptOf,
-  Client,
-  newDevice,
-  payment,
-  policyOf,
-  type Running,
-  removeFolder,
-  START,
-  signRequest,
-  startCosigner,
-  type TestDevice,
-  testFolder,
-} from '../support/cosigner.ts';
+  ask,
+  born,
+  client,
+  device,
+  eachInItsOwnWorld,
+  listed,
+  pass,
+  restart,
+  running,
+  start,
+  statusOf,
+  stranger,
+  time,
+} from '../support/ceremonyWorld.ts';
+import { newDevice, policyOf } from '../support/cosigner.ts';
 import { changePolicy, type PolicySigner } from '../support/policyChange.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name });
@@ -29,51 +25,7 @@ const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const DELAY = 7 * DAY;
 
-let folder: string;
-let running: Running;
-let device: TestDevice;
-let client: Client;
-/** Somebody's new browser, which has no wallet. */
-let stranger: Client;
-let now = START;
-const clock: Clock = { now: () => now, monotonic: () => performance.now() };
-
-beforeEach(() => {
-  now = START;
-  folder = testFolder();
-});
-afterEach(async () => {
-  await running.stop();
-  removeFolder(folder);
-});
-
-async function born(policy: Partial<Policy> = {}, limits: Partial<Limits> = {}): Promise<void> {
-  running = await startCosigner({ folder, clock, limits });
-  ({ device, client } = await newDevice(running, policyOf(policy)));
-  stranger = await Client.connect(addressOf(running), await generateNoiseKeyPair());
-}
-async function restart(): Promise<void> {
-  await running.stop();
-  running = await startCosigner({ folder, clock });
-  client = await Client.connect(addressOf(running), device.noise);
-  stranger = await Client.connect(addressOf(running), await generateNoiseKeyPair());
-}
-
-/** Time goes by while the cosigner runs and looks. */
-async function pass(ms: number): Promise<void> {
-  const until = now + ms;
-  while (now < until) {
-    now = Math.min(until, now + STEP_MAX_MS);
-    await lookAtAll(running.cosigner);
-  }
-}
-const listed = async () => (await client.ask({ kind: 'ceremonies' }, 'ceremonies')).ceremonies;
-const statusOf = async (id: Uint8Array<ArrayBuffer>) =>
-  (await stranger.ask({ kind: 'ceremony', id }, 'ceremony')).ceremony;
-const ask = async <K extends 'signed' | 'refused'>(kind: K, amount = 1000n) => {
-  const { body } = await attemptOf(client, device, payment(device, { amount }));
-  return client.ask(await signRequest(client, device, body), kind);
-};
+eachInItsOwnWorld();
 
 const changeTo = (previous: Policy, next: Policy, by: PolicySigner[]) =>
   changePolicy(client, device, running.cosigner.identity, previous, next, by);
@@ -110,7 +62,7 @@ describe('the policy', () => {
     const { id } = await byDevice(client, device, asked());
     await pass(DELAY);
     const statement = (await listed())[0]!.statement!;
-    await byWords(stranger, device, saying({ id }, 'contest', now));
+    await byWords(stranger, device, saying({ id }, 'contest', time.now));
     await expect(changeTo(policyOf(), loose, ['device', { id, signature: statement }])).rejects.toEqual(
       code('CeremonyWaits'),
     );
@@ -142,7 +94,7 @@ describe('the policy', () => {
   });
 
   test('of a wallet that is born names no contact that cannot be told', async () => {
-    running = await startCosigner({ folder, clock });
+    await start();
     for (const contact of ['mailto:me@example.org', 'https://example.org/hook'])
       await expect(newDevice(running, policyOf({ contact }))).rejects.toEqual(code('ContactUnavailable'));
   });
