@@ -229,6 +229,35 @@ await describeReal('bad input on screen', ['bitcoind', 'chromium', 'openssl'], (
       await page.getByRole('button', { name: 'Back', exact: true }).click();
     });
 
+    test('pressed before the rates are there, Review comes with them; a form changed meanwhile stays', async () => {
+      const review = page.getByRole('button', { name: /^(Review|Preparing…)$/ });
+      const rates = page.getByRole('radio', { name: /\d\s*sat\/vB/ }).first();
+      const pressedEarly = async () => {
+        let release = () => {};
+        const held = new Promise<void>((done) => {
+          release = done;
+        });
+        world.proxy.onFrame = () => held.then(() => 'pass');
+        await fillPayment(page, payee, 10_000n);
+        await review.click();
+        await review.and(page.getByText('Preparing…')).waitFor();
+        return release;
+      };
+      (await pressedEarly())();
+      await page.getByRole('heading', { name: 'Review' }).waitFor();
+      await page.getByRole('button', { name: 'Back', exact: true }).click();
+      await page.getByRole('button', { name: 'Back', exact: true }).click();
+
+      const release = await pressedEarly();
+      await page.getByLabel(/^Amount/).fill('20000');
+      expect(await review.textContent()).toBe('Review');
+      release();
+      await rates.waitFor();
+      expect(await page.getByRole('heading', { name: 'Review' }).isVisible()).toBe(false);
+      await page.getByRole('button', { name: 'Back', exact: true }).click();
+      world.proxy.restart();
+    });
+
     test('audit-25, audit-30: a cosigner that is gone at Review is said; the payment waits for it and goes through', async () => {
       await fillPayment(page, payee, 50_000n);
       await page

@@ -1,7 +1,8 @@
 /** Fee presets as one radio group: arrow keys move in it, `1` to `4` choose from anywhere on the screen. */
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { FeePresets } from '../../device/port.ts';
 import { rateText } from '../amounts.ts';
+import { type Failure, useCall } from '../device.tsx';
 
 export type FeeChoice = 'fast' | 'medium' | 'slow' | 'custom';
 
@@ -20,6 +21,24 @@ export function feeTime(rate: number, presets: FeePresets | null): string | null
   if (rate >= presets.medium) return 'about 30 min';
   if (rate >= presets.slow) return 'about 2 hours';
   return 'more than 2 hours';
+}
+
+export interface Rates {
+  /** Null until they have come. */
+  presets: FeePresets | null;
+  busy: boolean;
+  /** Why they have not come. */
+  error: Failure | null;
+  load(): void;
+}
+
+/** Today's rates, asked for as the screen opens. */
+export function useRates(): Rates {
+  const { run, busy, error } = useCall('fees');
+  const [presets, setPresets] = useState<FeePresets | null>(null);
+  const load = () => void run(null).then((answer) => answer !== null && setPresets(answer));
+  useEffect(load, []);
+  return { presets, busy, error, load };
 }
 
 export function Fees({

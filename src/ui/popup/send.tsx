@@ -10,7 +10,7 @@ import { SubBar } from '../parts/frame.tsx';
 import { Amount } from '../parts/money.tsx';
 import { FailureNotice, FieldError } from '../parts/notice.tsx';
 import { wordsFor } from '../words.ts';
-import { type FeeChoice, Fees } from './fees.tsx';
+import { type FeeChoice, Fees, useRates } from './fees.tsx';
 import { UNITS } from './home.tsx';
 
 /** What was typed, kept while Review is looked at. */
@@ -67,12 +67,18 @@ export function Send({
   onReview: (review: ReviewView, presets: FeePresets | null) => void;
   onBack: () => void;
 }) {
-  const fees = useCall('fees');
+  const rates = useRates();
   const draft = useCall('draft');
-  const [presets, setPresets] = useState<FeePresets | null>(null);
+  const { presets } = rates;
   const [wrong, setWrong] = useState<ErrorCode | null>(null);
-  const loadFees = () => void fees.run(null).then((answer) => answer !== null && setPresets(answer));
-  useEffect(loadFees, []);
+  // Review was pressed before the rates were there.
+  const [pressed, setPressed] = useState(false);
+  useEffect(() => {
+    if (pressed && presets !== null) void review();
+  }, [pressed, presets]);
+  useEffect(() => {
+    if (rates.error !== null) setPressed(false);
+  }, [rates.error]);
   const to = useRef<HTMLInputElement>(null);
   const amount = useRef<HTMLInputElement>(null);
   const rate = useRef<HTMLInputElement>(null);
@@ -80,6 +86,7 @@ export function Send({
 
   const change = (part: Partial<SendForm>) => {
     setWrong(null);
+    setPressed(false);
     draft.reset();
     onForm({ ...form, ...part });
   };
@@ -98,6 +105,12 @@ export function Send({
   const review = async () => {
     if (draft.busy) return;
     const wanted = draftOf(form, presets);
+    if (wanted === 'BadFee' && presets === null && form.fee !== 'custom') {
+      setPressed(true);
+      if (!rates.busy) rates.load();
+      return;
+    }
+    setPressed(false);
     if (typeof wanted === 'string') return show(wanted);
     const answer = await draft.run(wanted);
     if (answer !== null) onReview(answer, presets);
@@ -115,6 +128,7 @@ export function Send({
   const describe = (of: Field) =>
     field === of ? { 'aria-invalid': true, 'aria-describedby': `${of}-error` } : { 'aria-invalid': false };
   const sats = parseAmount(form.amount, form.unit);
+  const preparing = draft.busy || pressed;
   return (
     <>
       <SubBar title="Send" onBack={onBack}>
@@ -208,18 +222,20 @@ export function Send({
             </div>
           )}
           {fieldError('rate')}
-          {fees.busy && (
+          {rates.busy && (
             <p class="hint" role="status">
               Asking for today’s rates…
             </p>
           )}
         </div>
-        {fees.error !== null && presets === null && <FailureNotice failure={fees.error} onRetry={loadFees} />}
+        {rates.error !== null && presets === null && (
+          <FailureNotice failure={rates.error} onRetry={rates.load} />
+        )}
         {draft.error !== null && field === null && <FailureNotice failure={draft.error} onRetry={review} />}
       </main>
       <div class="actions">
-        <button type="button" class="btn btn--primary" aria-disabled={draft.busy} onClick={review}>
-          {draft.busy ? 'Preparing…' : 'Review'}
+        <button type="button" class="btn btn--primary" aria-disabled={preparing} onClick={review}>
+          {preparing ? 'Preparing…' : 'Review'}
         </button>
       </div>
     </>

@@ -8,7 +8,7 @@ import { NetworkBadge, SubBar } from '../parts/frame.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { Amount } from '../parts/money.tsx';
 import { FailureNotice, Notice } from '../parts/notice.tsx';
-import { type FeeChoice, Fees } from './fees.tsx';
+import { type FeeChoice, Fees, useRates } from './fees.tsx';
 
 const STEPS = ['Make the new key', 'Send every coin to it', 'Wait for blocks', 'Use the new key'] as const;
 const STEP_OF = { move: 1, wait: 2, done: 3 } as const;
@@ -112,13 +112,11 @@ function Move({
   sweep: SweepView;
   onReview: (review: ReviewView, presets: FeePresets | null) => void;
 }) {
-  const fees = useCall('fees');
+  const rates = useRates();
   const draft = useCall('sweepDraft');
-  const [presets, setPresets] = useState<FeePresets | null>(null);
+  const { presets } = rates;
   const [choice, setChoice] = useState<FeeChoice>('medium');
   const [typed, setTyped] = useState('');
-  const loadFees = () => void fees.run(null).then((answer) => answer !== null && setPresets(answer));
-  useEffect(loadFees, []);
   const rate = choice === 'custom' ? parseRate(typed) : (presets?.[choice] ?? null);
   const ready = rate !== null && !draft.busy;
   const review = async () => {
@@ -158,7 +156,9 @@ function Move({
           </div>
         )}
       </div>
-      {fees.error !== null && presets === null && <FailureNotice failure={fees.error} onRetry={loadFees} />}
+      {rates.error !== null && presets === null && (
+        <FailureNotice failure={rates.error} onRetry={rates.load} />
+      )}
       {draft.error !== null && <FailureNotice failure={draft.error} onRetry={() => void review()} />}
       <button type="button" class="btn btn--primary" aria-disabled={!ready} onClick={() => void review()}>
         {draft.busy ? 'Preparing…' : 'Review'}
