@@ -101,6 +101,12 @@ export class Payments {
     return this.#running.size > 0;
   }
 
+  /** Whether one was sent that no look at the chain has shown. */
+  get awaitsLook(): boolean {
+    const seen = new Set(this.#parts.wallet.history.map(({ txid }) => txid));
+    return this.rows.some(({ state, txid }) => state === 'broadcast' && !seen.has(txid));
+  }
+
   get rows(): readonly PaymentRecord[] {
     return [...this.#rows.values()];
   }

@@ -11,6 +11,7 @@ import { databaseOf, Worker } from '../support/deviceHost.ts';
 
 import {
   COIN,
+  coins,
   draft,
   onWire,
   payee,
@@ -79,6 +80,29 @@ test('send all leaves nothing, and coins under way are not spent twice', async (
   await vi.waitFor(() => expect(bodies.length).toBeGreaterThan(0));
   await expect(draft(worker, 1000n)).rejects.toEqual(code('InsufficientFunds'));
   await expect(worker.call('press', { request: rival.request })).rejects.toEqual(code('InsufficientFunds'));
+  worker.kill();
+});
+
+test('right after a payment the next one waits for the look that shows its change, and spends that', async () => {
+  const worker = await Worker.start(profile);
+  const { request } = await draft(worker, 100_000n);
+  const told = Promise.withResolvers<void>();
+  const { chain } = running;
+  const scan = chain.scan.bind(chain);
+  chain.scan = async (...asked) => {
+    if (chain.sent.length > 0) await told.promise;
+    return scan(...asked);
+  };
+  await worker.call('press', { request });
+  const { txid } = await settled(worker, request);
+  const next = draft(worker, 'all');
+  const outpoint = { txid: txid!, vout: 1 };
+  const change = { outpoint, value: 399_000n, branch: 1, index: 0, height: 0, coinbase: false } as const;
+  const spent = parseTransaction(chain.sent[0]!).inputs.map((input) => input.outpoint.txid);
+  const left = coins.filter((coin) => !spent.includes(coin.outpoint.txid));
+  chain.scanned = { ...chain.scanned, coins: [...left, change], nextChange: 1 };
+  told.resolve();
+  expect((await next).leaves).toBe(2n * COIN + 399_000n);
   worker.kill();
 });
 

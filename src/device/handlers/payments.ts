@@ -11,6 +11,8 @@ export function paymentHandlers(
   return {
     draft: async (wanted) => {
       const open = await inside.unlocked();
+      // Until the chain shows the payment before this one, its change is not known to be there.
+      if (open.payments.awaitsLook) await inside.refresh(open);
       return review(open, (await open.payments.draft(wanted)).id, null);
     },
     evaluate: async ({ request }) => {
