@@ -163,7 +163,10 @@ export async function reviewPayment(page: Page, { to, amount, look = nobody }: P
   await fillPayment(page, to, amount);
   await look(page, '12-send');
   await press(page, 'Review');
-  await heading(page, 'Review').waitFor();
+  const complaint = page.locator('[data-code]').first();
+  await heading(page, 'Review').or(complaint).first().waitFor();
+  if (await heading(page, 'Review').isVisible()) return;
+  throw new Error(`no Review: ${await complaint.getAttribute('data-code')}`);
 }
 
 export async function fillPayment(page: Page, to: string, amount: bigint): Promise<void> {
