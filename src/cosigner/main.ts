@@ -19,6 +19,7 @@ import {
 } from './config.ts';
 import type { Cosigner } from './cosigner.ts';
 import { checkDeployment, reportLines } from './doctor.ts';
+import { favourLoop } from './engine.ts';
 import { destroyDoomed } from './epochKeys.ts';
 import { announcedKey, bindStore, type Identity, openIdentity } from './identity.ts';
 import { ownFolder } from './keyFile.ts';
@@ -34,7 +35,6 @@ import type { Store } from './store.ts';
 import { openStore } from './stores/open.ts';
 import { tend } from './tending.ts';
 import { terminalCode } from './terminalCode.ts';
-import { yieldToLoop } from './threads.ts';
 import { issueToken, OPEN_TOKEN, pairingUri, TokenUse } from './tokens.ts';
 import { Wallets } from './wallet.ts';
 
@@ -166,7 +166,7 @@ function sayContents({ takenAt, wallets, openShares, rows }: BackupContents): vo
 }
 
 async function serve(config: Config, settings: ServeConfig): Promise<void> {
-  yieldToLoop();
+  favourLoop();
   const clock = steadyClock(systemClock);
   const log = createLog(config.logLevel, systemClock, (line) => process.stderr.write(line));
   const { identity, store } = await openFolder(config);
