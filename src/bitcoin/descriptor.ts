@@ -31,18 +31,53 @@ export interface OwnPath {
   index: number;
 }
 
-export interface DerivedKey {
+/** What is derived of one key, as bytes: 32 of `derivation`, T, the sum of I_L along the path; 32 of each x; 34 of script. */
+export interface KeyParts {
+  readonly derivation: Uint8Array;
+  /** x of K0 + T*G. */
+  readonly internalKey: Uint8Array;
+  /** x of the BIP-86 output key. */
+  readonly outputKey: Uint8Array;
+  readonly script: Uint8Array;
+}
+
+/** Thousands are remembered, and an array costs more than what is in it: all parts are views of one. */
+export class DerivedKey implements KeyParts {
   readonly branch: Branch;
   readonly index: number;
-  /** T: the sum of I_L along the path, a 32-byte scalar. */
-  readonly derivation: Uint8Array;
-  /** x of K0 + T*G. 32 bytes. */
-  readonly internalKey: Uint8Array;
-  /** x of the BIP-86 output key. 32 bytes. */
-  readonly outputKey: Uint8Array;
-  /** 34 bytes. */
-  readonly script: Uint8Array;
-  readonly address: string;
+  readonly #network: Network;
+  /** The script, which ends with the output key; the internal key; T. */
+  readonly #parts = new Uint8Array(98);
+
+  constructor({ branch, index }: OwnPath, network: Network, { script, internalKey, derivation }: KeyParts) {
+    this.branch = branch;
+    this.index = index;
+    this.#network = network;
+    this.#parts.set(script);
+    this.#parts.set(internalKey, 34);
+    this.#parts.set(derivation, 66);
+  }
+
+  get script(): Uint8Array {
+    return this.#parts.subarray(0, 34);
+  }
+
+  get outputKey(): Uint8Array {
+    return this.#parts.subarray(2, 34);
+  }
+
+  get internalKey(): Uint8Array {
+    return this.#parts.subarray(34, 66);
+  }
+
+  get derivation(): Uint8Array {
+    return this.#parts.subarray(66);
+  }
+
+  /** Asked for where somebody looks, and not where a cosigner signs. */
+  get address(): string {
+    return addressOf(this.script, this.#network)!;
+  }
 }
 
 const { Fn } = secp256k1.Point;
@@ -102,63 +137,65 @@ class Recent<V> {
   }
 }
 
-/** About 1 kB an entry: one process serves many accounts. */
-const branchesKept = new Recent<readonly [PublicNode, PublicNode]>(4096);
-const keysKept = new Recent<DerivedKey>(16_384);
-
-interface AccountName {
-  /** Accounts of equal content share what is remembered. */
-  readonly id: string;
+/** What is remembered of an account. */
+interface Known {
+  /** No other account has had it. */
+  readonly serial: number;
   readonly fingerprint: number;
+  branches: readonly [PublicNode, PublicNode] | null;
 }
 
-const names = new WeakMap<Account, AccountName>();
+/** Half a kilobyte each: one process serves many accounts. */
+const accountsKept = new Recent<Known>(4096);
+const keysKept = new Recent<DerivedKey>(16_384);
+const knownOf = new WeakMap<Account, Known>();
+let serials = 0;
 
-function nameOf(account: Account): AccountName {
-  let name = names.get(account);
-  if (name === undefined) {
+/** Accounts of equal content share what is remembered. */
+function know(account: Account): Known {
+  let known = knownOf.get(account);
+  if (known === undefined) {
     const { network, groupKey, chainCode } = account;
     ensure(groupKey.length === 33 && chainCode.length === 32, 'BadEncoding');
-    const hash = ripemd160(sha256(groupKey));
-    name = {
-      id: `${network}/${hex.encode(groupKey)}/${hex.encode(chainCode)}/${account.account}`,
-      fingerprint: new DataView(hash.buffer, hash.byteOffset).getUint32(0),
-    };
-    names.set(account, name);
+    const id = `${network}/${hex.encode(groupKey)}/${hex.encode(chainCode)}/${account.account}`;
+    known = accountsKept.get(id, () => {
+      const hash = ripemd160(sha256(groupKey));
+      const fingerprint = new DataView(hash.buffer, hash.byteOffset).getUint32(0);
+      return { serial: serials++, fingerprint, branches: null };
+    });
+    knownOf.set(account, known);
   }
-  return name;
+  return known;
 }
 
 function branchesOf(curve: Curve, account: Account): readonly [PublicNode, PublicNode] {
-  return branchesKept.get(nameOf(account).id, () => {
+  const known = know(account);
+  if (known.branches === null) {
     const top = { key: account.groupKey, chainCode: account.chainCode, tweak: 0n };
     const [root] = publicChildren(curve, top, [account.account]);
     const [receive, change] = publicChildren(curve, root!, [0, 1]);
-    return [receive!, change!];
-  });
+    known.branches = [receive!, change!];
+  }
+  return known.branches;
 }
 
-const keyName = (account: Account, branch: Branch, index: number) =>
-  `${nameOf(account).id}/${branch}/${index}`;
+const keyName = (account: Account, { branch, index }: OwnPath) =>
+  `${know(account).serial}/${branch}/${index}`;
 
 /**
  * The key at `account/branch/index` below K0 (DESIGN section 2, "Tweaks"). Remembered, so that a script met twice costs
  * one derivation; nobody writes into it. `BadEncoding` for a hardened or impossible index.
  */
 export function deriveKey(account: Account, branch: Branch, index: number): DerivedKey {
-  return keysKept.get(
-    keyName(account, branch, index),
-    () => derive(nobleCurve, account, [{ branch, index }])[0]!,
-  );
+  const path = { branch, index };
+  return keysKept.get(keyName(account, path), () => derive(nobleCurve, account, [path])[0]!);
 }
 
 /** Derives what is not remembered of `paths` at once, by a faster curve: `deriveKey` then finds it. */
 export function deriveAhead(curve: Curve, account: Account, paths: readonly OwnPath[]): void {
-  const missing = paths.filter(({ branch, index }) => !keysKept.has(keyName(account, branch, index)));
+  const missing = paths.filter((path) => !keysKept.has(keyName(account, path)));
   if (missing.length === 0) return;
-  for (const key of derive(curve, account, missing)) {
-    keysKept.get(keyName(account, key.branch, key.index), () => key);
-  }
+  for (const key of derive(curve, account, missing)) keysKept.get(keyName(account, key), () => key);
 }
 
 function derive(curve: Curve, account: Account, paths: readonly OwnPath[]): DerivedKey[] {
@@ -175,22 +212,14 @@ function derive(curve: Curve, account: Account, paths: readonly OwnPath[]): Deri
     ...publicChildren(curve, parents[0], indicesOf(receive!)),
     ...publicChildren(curve, parents[1], indicesOf(change!)),
   ];
-  return keyPathOutputs(curve, nodes).map((output, i) => ({
-    ...output,
-    branch: sorted[i]!.branch,
-    index: sorted[i]!.index,
-    // Asked for where somebody looks, and not where a cosigner signs.
-    get address() {
-      return addressOf(output.script, account.network)!;
-    },
-  }));
+  return keyPathOutputs(curve, nodes).map((parts, i) => new DerivedKey(sorted[i]!, account.network, parts));
 }
 
 /** The BIP-86 outputs of derived nodes: x(P), and x of P + H_TapTweak(x(P))*G with P of even y. */
 export function keyPathOutputs(
   curve: Curve,
   nodes: readonly Pick<PublicNode, 'key' | 'tweak'>[],
-): Pick<DerivedKey, 'derivation' | 'internalKey' | 'outputKey' | 'script'>[] {
+): KeyParts[] {
   const keys = nodes.map(({ key }) => key);
   return curve.outputKeysVar(keys, NO_SCRIPTS).map((point, i) => {
     const outputKey = point.subarray(1);
@@ -205,7 +234,7 @@ export function keyPathOutputs(
 
 /** First four bytes of HASH160(K0), as BIP-174 writes a master key's fingerprint. */
 export function masterFingerprint(account: Account): number {
-  return nameOf(account).fingerprint;
+  return know(account).fingerprint;
 }
 
 const base58 = base58check(sha256);

@@ -2,6 +2,7 @@
  * What a signature of a Taproot input signs (BIP-341, "Common signature message"), computed from the PSBT alone. What all
  * inputs share is hashed once, so that the work grows with the transaction and not with its square.
  */
+import { equalVar } from '../protocol/bytes.ts';
 import { ensure } from '../protocol/errors.ts';
 import { sha256, taggedHash } from '../protocol/sha256.ts';
 import type { Curve } from './curve.ts';
@@ -126,9 +127,7 @@ export function ownKey(
   const path = claimedPath(account, claim, limit);
   if (path === null) return null;
   const key = deriveKey(account, path.branch, path.index);
-  return script.length === key.script.length && script.every((byte, i) => byte === key.script[i])
-    ? key
-    : null;
+  return equalVar(script, key.script) ? key : null;
 }
 
 /** Derives in bulk, by a faster curve, all keys that reading this PSBT will ask for. */

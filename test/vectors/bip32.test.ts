@@ -3,7 +3,13 @@ import { hex } from '@scure/base';
 import { HDKey } from '@scure/bip32';
 import { expect, test } from 'vitest';
 import { nobleCurve } from '../../src/bitcoin/curve.ts';
-import { deriveAhead, deriveKey, type PublicNode, publicChildren } from '../../src/bitcoin/descriptor.ts';
+import {
+  type DerivedKey,
+  deriveAhead,
+  deriveKey,
+  type PublicNode,
+  publicChildren,
+} from '../../src/bitcoin/descriptor.ts';
 import { load } from '../../src/crypto/load.ts';
 import { wholeKey } from '../support/wholeKey.ts';
 import { vectorJson } from './vectors.ts';
@@ -58,7 +64,10 @@ test('BIP-32: what the signer derives ahead is what is derived one by one', asyn
   );
   deriveAhead(await load(), same, paths);
   const ahead = paths.map(({ branch, index }) => deriveKey(same, branch, index));
-  expect(ahead.map(({ address: _, ...key }) => key)).toEqual(slow.map(({ address: _, ...key }) => key));
+  const partsOf = ({ branch, index, derivation, internalKey, outputKey, script }: DerivedKey) => ({
+    ...{ branch, index, derivation, internalKey, outputKey, script },
+  });
+  expect(ahead.map(partsOf)).toEqual(slow.map(partsOf));
   // Remembered for every account of the same content.
   expect(deriveKey(account, 0, 5)).toBe(ahead[0]);
   expect(() => deriveAhead(nobleCurve, account, [{ branch: 0, index: 0x8000_0000 }])).toThrow('BadEncoding');
