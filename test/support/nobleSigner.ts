@@ -331,6 +331,10 @@ function sumKeygen(
   }
   const total = (pick: (phi: readonly [Point, Point]) => Point): Point =>
     phis.reduce((acc, phi) => acc.add(pick(phi)), ZERO);
+  finite(
+    total(([, phi1]) => phi1),
+    'slope',
+  );
   const groupKey = encode(
     finite(
       total(([phi0]) => phi0),

@@ -237,6 +237,8 @@ function sumShares(id: i32, slot: usize): i32 {
     a = 1;
   }
   swapLanes(slope, total);
+  // Slopes that cancel would make every share the whole key.
+  if (isInfinity(slope, 0)) return BAD_ENCODING;
   // K0, Y1, Y2, Y3
   for (let i: usize = 0; i < 4; i++) {
     if (isInfinity(total + i * LANES, 0)) return BAD_ENCODING;

@@ -383,16 +383,14 @@ export function keygenRefusals(backing: Backing): void {
       ).toBe('BadIdentifier');
     });
 
-    test('commitments that cancel to a group key at infinity are refused', () => {
+    test.each([
+      ['a group key at infinity', 0],
+      ['shares that are each the whole key', 32],
+    ])('commitments that cancel to %s are refused', (_what, at) => {
       const a = signer.keygenCommit({ id: 1, session, randomness: randomness(1) });
-      const minusTwice = Uint8Array.from(
-        [0, 32].flatMap((at) => [...scalarBytes(-2n * integer(randomness(1).slice(at, at + 32)))]),
-      );
-      const b = signer.keygenCommit({
-        id: 3,
-        session,
-        randomness: Uint8Array.from([...minusTwice, ...randomness(1).slice(64)]),
-      });
+      const cancelling = Uint8Array.from(randomness(3));
+      cancelling.set(scalarBytes(-2n * integer(randomness(1).slice(at, at + 32))), at);
+      const b = signer.keygenCommit({ id: 3, session, randomness: cancelling });
       const subShares = [a, a, b].map((p, i) => ({
         from: IDS[i]!,
         share: signer.keygenShareFor(p.polynomial, 3),
