@@ -23,6 +23,8 @@ export interface ChannelArguments {
   greet(hello: AnswerOf<'hello'>): Promise<void>;
   /** After every handshake: what was missed meanwhile must be looked up again. */
   onConnected(hello: AnswerOf<'hello'>): void;
+  /** A try that nobody waits for, to keep a connection, came to nothing. */
+  onAway(e: unknown): void;
 }
 
 export class Channel {
@@ -100,8 +102,9 @@ export class Channel {
         const connection = await this.connection();
         failures = 0;
         await Promise.race([connection.closed, sleep(REHANDSHAKE_MS)]);
-      } catch {
+      } catch (e) {
         failures++;
+        if (this.#staying) this.#args.onAway(e);
       }
       if (this.#staying) await sleep(backoff(failures, this.#args.env.random));
     }

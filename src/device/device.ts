@@ -320,6 +320,11 @@ export class Device {
           void this.#refreshOpen();
           void this.#lookForCeremonies();
         },
+        onAway: (e) => {
+          wallet.missLook(e);
+          this.#heed(wallet);
+          this.#tell();
+        },
       });
       const { epochs, bornAt } = wallet;
       const refresher = new Refresher({ env, signer, vault, epochs, channel }, bornAt, () => this.#tell());
@@ -381,13 +386,18 @@ export class Device {
 
   async #refresh({ wallet, chain, payments }: Open): Promise<void> {
     await wallet.refresh(chain);
-    this.#away = wallet.syncError !== null && AWAY.has(wallet.syncError);
-    if (wallet.syncError === 'NotEnrolled') this.#enrolled = false;
+    this.#heed(wallet);
     if (wallet.syncError === null) {
       // Locked meanwhile: the rows are somebody else's now.
       await payments.seen(new Set(wallet.history.map(({ txid }) => txid))).catch(() => {});
     }
     this.#tell();
+  }
+
+  /** What the last look, or its failing, says of the cosigner. */
+  #heed({ syncError }: Wallet): void {
+    this.#away = syncError !== null && AWAY.has(syncError);
+    if (syncError === 'NotEnrolled') this.#enrolled = false;
   }
 
   async #reach<T>(ask: () => Promise<T>): Promise<T> {

@@ -254,8 +254,13 @@ export class Wallet {
       await this.#readHistory();
       this.syncError = null;
     } catch (e) {
-      this.syncError = isHoarfrostError(e) ? e.code : 'Internal';
+      this.missLook(e);
     }
+  }
+
+  /** There was no look, and why. */
+  missLook(e: unknown): void {
+    this.syncError = isHoarfrostError(e) ? e.code : 'Internal';
   }
 
   /** Where the cosigner answers that the last record names. Its receipts are a chain of their own, its channel key is the record's. */

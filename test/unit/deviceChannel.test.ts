@@ -182,8 +182,9 @@ describe('the channel', () => {
   function channelFor(script: Script) {
     const connected = vi.fn();
     const greet = vi.fn(async () => {});
-    const args = { ...argumentsFor(script), greet, onNotice: () => {}, onConnected: connected };
-    return { channel: new Channel(args), connected, greet };
+    const away = vi.fn();
+    const on = { greet, onNotice: () => {}, onConnected: connected, onAway: away };
+    return { channel: new Channel({ ...argumentsFor(script), ...on }), connected, greet, away };
   }
 
   test('one connection serves all who ask at once', async () => {
@@ -199,6 +200,15 @@ describe('the channel', () => {
     await vi.waitFor(() => expect(connected).toHaveBeenCalledTimes(1));
     sockets[0]!.drop();
     await vi.waitFor(() => expect(connected).toHaveBeenCalledTimes(2), 3000);
+    channel.close();
+  });
+
+  test('audit-25: a try of its own that fails is told; one that somebody waits for, he hears of himself', async () => {
+    const { channel, away } = channelFor({ open: { close: 1006 } });
+    await expect(channel.connection()).rejects.toEqual(code('CosignerUnreachable'));
+    expect(away).not.toHaveBeenCalled();
+    channel.stay(true);
+    await vi.waitFor(() => expect(away).toHaveBeenCalledWith(code('CosignerUnreachable')));
     channel.close();
   });
 
