@@ -41,6 +41,7 @@ await describeReal('a new channel key', ['bitcoind', 'chromium', 'openssl'], () 
     const asleep = () => launchChromium({ profile: sleeper, spkiHash: world.tls.spkiHash });
     const before = await asleep();
     await createWallet(before.open, { pairing: await anotherLink(world) });
+    await waitForBalance(await openWallet(before.open), 0n);
     await before.close();
 
     const { page } = await fundedWallet(world, 1_000_000n, 900_000n);

@@ -187,7 +187,7 @@ export const SIGNING_GUARDS = [
     [
       'attack-20',
       'coins of the account alone, by derivation',
-      '  return script.length === key.script.length && script.every((byte, i) => byte === key.script[i])\n    ? key\n    : null;\n',
+      '  return equalVar(script, key.script) ? key : null;\n',
       '  return key;\n',
       MISFIT,
     ],
