@@ -27,6 +27,7 @@ export interface Finding {
 }
 
 export interface Outcome {
+  /** Fewer than were asked for where enough was found. */
   readonly cases: number;
   /** Cases whose input was taken, and refusals by code. */
   readonly accepted: number;
@@ -34,7 +35,7 @@ export interface Outcome {
   readonly findings: Finding[];
 }
 
-/** One case is never allowed more: what grows without bound is far beyond it, whatever else the machine does. */
+/** What grows without bound is far beyond it, and once more when it is run again; a machine that stood still is not. */
 const CASE_MS = 5_000;
 const MEMORY = 768 << 20;
 const FINDINGS_MAX = 5;
@@ -46,31 +47,45 @@ export async function knownCodes(): Promise<Set<string>> {
   return new Set(codes.filter((code) => code !== 'Internal'));
 }
 
-export async function fuzz(target: Target, cases: number, seed: number, from = 0): Promise<Outcome> {
+export async function fuzz(
+  target: Target,
+  cases: number,
+  seed: number,
+  from = 0,
+  caseMs = CASE_MS,
+): Promise<Outcome> {
   const codes = await knownCodes();
   const refused: Record<string, number> = {};
   const findings: Finding[] = [];
   let accepted = 0;
   const stream = [...target.name].reduce((sum, c) => (Math.imul(sum, 31) + c.charCodeAt(0)) | 0, 7);
-  for (let index = from; index < from + cases && findings.length < FINDINGS_MAX; index++) {
+  let index = from;
+  for (; index < from + cases && findings.length < FINDINGS_MAX; index++) {
     let input = '';
     const note = (noted: Uint8Array | string) => {
       input = typeof noted === 'string' ? JSON.stringify(noted) : Buffer.from(noted).toString('hex');
     };
     const found = (what: string) => findings.push({ target: target.name, index, what, input });
     const started = performance.now();
+    const run = () => target.run(new Rng(seed, stream, index), note);
     try {
-      await target.run(new Rng(seed, stream, index), note);
+      await run();
       accepted++;
     } catch (e) {
       if (isHoarfrostError(e) && codes.has(e.code)) refused[e.code] = (refused[e.code] ?? 0) + 1;
       else found(isHoarfrostError(e) ? `code ${e.message}` : e instanceof Error ? `${e.stack}` : String(e));
     }
-    if (performance.now() - started > CASE_MS) found('too slow');
+    if (performance.now() - started > caseMs) {
+      const again = performance.now();
+      await Promise.resolve()
+        .then(run)
+        .catch(() => {});
+      if (performance.now() - again > caseMs) found('too slow');
+    }
     if (index % 512 === 0) {
       const { heapUsed, arrayBuffers } = process.memoryUsage();
       if (heapUsed + arrayBuffers > MEMORY) found(`memory: ${heapUsed + arrayBuffers} bytes`);
     }
   }
-  return { cases, accepted, refused, findings };
+  return { cases: index - from, accepted, refused, findings };
 }

@@ -41,6 +41,28 @@ test('a foreign error, an unknown code and an Internal are found; a refusal is n
   expect(await by(new HoarfrostError('BadEncoding'))).toEqual([]);
 });
 
+test('what is slow each time is found, what was held up once is not; what was not run is not counted', async () => {
+  const held = (ms: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+  const slow = await fuzz(
+    target(() => held(30)),
+    50,
+    1,
+    0,
+    10,
+  );
+  expect(slow.findings.map(({ what }) => what)).toEqual(Array(5).fill('too slow'));
+  expect(slow.cases).toBe(5);
+  let runs = 0;
+  const once = await fuzz(
+    target(() => runs++ === 0 && held(1100)),
+    3,
+    1,
+    0,
+    1000,
+  );
+  expect(once).toMatchObject({ findings: [], cases: 3 });
+});
+
 test('the same seed makes the same cases, another one others', async () => {
   const inputs = async (seed: number) => {
     const seen: string[] = [];
