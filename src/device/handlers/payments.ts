@@ -1,7 +1,7 @@
 /** One payment from draft to press, as the pages ask for it. */
 import { type ErrorCode, isHoarfrostError } from '../../protocol/errors.ts';
 import { progressOf } from '../payments.ts';
-import type { ReviewView } from '../port.ts';
+import type { PaymentDraft, ReviewView } from '../port.ts';
 import { reviewOf } from '../views.ts';
 import type { Handlers, Inside, Open } from './subject.ts';
 
@@ -11,9 +11,7 @@ export function paymentHandlers(
   return {
     draft: async (wanted) => {
       const open = await inside.unlocked();
-      // Until the chain shows the payment before this one, its change is not known to be there.
-      if (open.payments.awaitsLook) await inside.refresh(open);
-      return review(open, (await open.payments.draft(wanted)).id, null);
+      return draftAfterLook(inside, open, wanted);
     },
     evaluate: async ({ request }) => {
       const open = await inside.unlocked();
@@ -37,6 +35,12 @@ export function paymentHandlers(
   };
 }
 
-export function review({ wallet, payments }: Open, id: string, verdictError: ErrorCode | null): ReviewView {
+export async function draftAfterLook(inside: Inside, open: Open, wanted: PaymentDraft): Promise<ReviewView> {
+  // Until the chain shows the payment before this one, its change is not known to be there.
+  if (open.payments.awaitsLook) await inside.refresh(open);
+  return review(open, (await open.payments.draft(wanted)).id, null);
+}
+
+function review({ wallet, payments }: Open, id: string, verdictError: ErrorCode | null): ReviewView {
   return { ...reviewOf(wallet, payments.get(id), payments.rows), verdictError };
 }

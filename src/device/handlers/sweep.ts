@@ -1,7 +1,7 @@
 /** The sweep to a new key, as the pages ask for it: whose key, what is left, the next payment, the change of wallets. */
 import { ensure } from '../../protocol/errors.ts';
 import { adoptSuccessor, readSweep, type Sweep, sweepAddress, sweepView } from '../sweep.ts';
-import { review } from './payments.ts';
+import { draftAfterLook } from './payments.ts';
 import type { Handlers, Inside, Open } from './subject.ts';
 
 export function sweepHandlers(
@@ -34,9 +34,8 @@ export function sweepHandlers(
     },
     sweepDraft: async ({ feeRate }) => {
       const open = await inside.unlocked();
-      const { payments } = open;
-      const address = sweepAddress(await running(open), payments.rows);
-      return review(open, (await payments.draft({ address, amount: 'all', feeRate })).id, null);
+      const address = sweepAddress(await running(open), open.payments.rows);
+      return draftAfterLook(inside, open, { address, amount: 'all', feeRate });
     },
     sweepFinish: async () => {
       const open = await inside.unlocked();
