@@ -16,6 +16,8 @@ export interface CosignerOptions {
   settings?: readonly string[];
   /** A command that runs what is put behind it. */
   under?: readonly string[];
+  /** Of the Node that it runs in. */
+  nodeFlags?: readonly string[];
 }
 
 /** A cosigner process of our own, on the loopback address. */
@@ -42,13 +44,14 @@ export const chainOf = (node: { rpcUrl: string; cookieFile: string }): string =>
 
 /** @throws Error with what the cosigner said, when it does not come up */
 export async function startCosigner(options: CosignerOptions): Promise<RunningCosigner> {
-  const { folder, network, chain, tls, port = 0, settings = [], under = [] } = options;
+  const { folder, network, chain, tls, port = 0, settings = [], under = [], nodeFlags = [] } = options;
   let log = '';
   const [command, ...args] = [...under, process.execPath];
   const cosigner = start(
     command!,
     [
       ...args,
+      ...nodeFlags,
       join(root, 'src/cosigner/main.ts'),
       'serve',
       '--print-pairing',

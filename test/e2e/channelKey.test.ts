@@ -7,11 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createWallet, openWallet, pay, unlock, waitForBalance } from '../../scripts/person.ts';
-import { run } from '../../scripts/setup/command.ts';
-import { root } from '../../scripts/setup/paths.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { describeReal } from '../support/real.ts';
-import { anotherLink, fundedWallet, openWorld, type World } from '../support/world.ts';
+import { anotherLink, fundedWallet, openWorld, operate, type World } from '../support/world.ts';
 
 await describeReal('a new channel key', ['bitcoind', 'chromium', 'openssl'], () => {
   let world: World;
@@ -25,12 +23,6 @@ await describeReal('a new channel key', ['bitcoind', 'chromium', 'openssl'], () 
     await rm(sleeper, { recursive: true, force: true, maxRetries: 5 });
   });
 
-  const command = (name: 'rotate' | 'announce' | 'retire') =>
-    run(
-      process.execPath,
-      [join(root, 'src/cosigner/main.ts'), name, `--data=${world.cosignerFolder}`, '--network=regtest'],
-      { deadlineMs: 20_000 },
-    );
   const keyFiles = async () =>
     (await readdir(world.cosignerFolder)).filter((name) => name.startsWith('noise'));
 
@@ -52,13 +44,13 @@ await describeReal('a new channel key', ['bitcoind', 'chromium', 'openssl'], () 
       await node.mine(1);
     };
     await pays();
-    await command('rotate');
+    await operate(world, 'rotate');
     await world.restartCosigner();
-    await command('announce');
+    await operate(world, 'announce');
     // Devices hear of it as they connect, as each does whose worker has slept.
     await world.chromium.killWorker();
     await pays();
-    await command('retire');
+    await operate(world, 'retire');
     await world.restartCosigner();
     expect(await keyFiles()).toEqual(['noise-1.key']);
     await pays();

@@ -113,11 +113,19 @@ export async function fundedWallet(world: World, sats: bigint, dailyLimit?: bigi
   return { page, address, words: born.words };
 }
 
-/** Another one-time link through the relay, as the operator's command prints it. */
-export async function anotherLink({ cosignerFolder, proxy }: World): Promise<string> {
+/** One of the operator's commands, at the cosigner's folder. Answers what it said. */
+export function operate({ cosignerFolder }: World, command: string, ...settings: string[]): Promise<string> {
   const main = join(root, 'src/cosigner/main.ts');
-  const settings = [`--data=${cosignerFolder}`, '--network=regtest', `--port=${proxy.port}`];
-  const said = await run(process.execPath, [main, 'token', ...settings], { deadlineMs: 20_000 });
+  return run(
+    process.execPath,
+    [main, command, `--data=${cosignerFolder}`, '--network=regtest', ...settings],
+    { deadlineMs: 20_000 },
+  );
+}
+
+/** Another one-time link through the relay, as the operator's command prints it. */
+export async function anotherLink(world: World): Promise<string> {
+  const said = await operate(world, 'token', `--port=${world.proxy.port}`);
   const link = /^hoarfrost:\S+$/m.exec(said)?.[0];
   if (link === undefined) throw new Error(`no link in: ${said}`);
   return link;

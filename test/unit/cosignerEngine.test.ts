@@ -1,12 +1,10 @@
 /** What a cosigner's engine does beside the requests leaves the core to its loop. */
-import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { root } from '../../scripts/setup/paths.ts';
-import { removeFolder, testFolder, testTls, within } from '../support/cosigner.ts';
+import { type RunningCosigner, startCosigner } from '../../scripts/cosigner.ts';
+import { removeFolder, testFolder, testTls } from '../support/cosigner.ts';
 
 const linux = process.platform === 'linux';
 
@@ -30,39 +28,25 @@ afterEach(() => {
   removeFolder(folder);
 });
 
-/** A server in a process of its own, and all that it has said so far. */
-async function served(nodeFlags: readonly string[], look: (pid: number, said: () => string) => unknown) {
-  const tls = await testTls;
-  const child = spawn(process.execPath, [
-    ...nodeFlags,
-    join(root, 'src/cosigner/main.ts'),
-    'serve',
-    `--data=${folder}`,
-    '--network=regtest',
-    '--port=0',
-    `--tls-cert=${tls.certFile}`,
-    `--tls-key=${tls.keyFile}`,
-    `--chain=esplora:http://127.0.0.1:${(chain.address() as AddressInfo).port}`,
-  ]);
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  let said = '';
+/** A server in a process of its own. */
+async function served(nodeFlags: readonly string[], look: (cosigner: RunningCosigner) => unknown) {
+  const { port } = chain.address() as AddressInfo;
+  const cosigner = await startCosigner({
+    folder,
+    network: 'regtest',
+    chain: `esplora:http://127.0.0.1:${port}`,
+    tls: await testTls,
+    nodeFlags,
+  });
   try {
-    const listening = new Promise<void>((resolve) => {
-      child.stdout.on('data', (text: Buffer) => {
-        said += text;
-        if (said.includes('listening')) resolve();
-      });
-    });
-    await within('the cosigner to listen', listening);
-    await look(child.pid!, () => said);
+    await look(cosigner);
   } finally {
-    child.kill('SIGTERM');
-    await ended;
+    await cosigner.stop();
   }
 }
 
 test.runIf(linux)('threads that compile and collect stand back behind the one that serves', () =>
-  served([], (pid) => {
+  served([], ({ pid }) => {
     const threads = nicenessOf(pid);
     const serving = threads.find(({ first }) => first)!;
     const helpers = threads.filter(({ name }) => name === 'V8Worker');
@@ -85,11 +69,11 @@ test('what is old is collected when it has doubled', () => {
     '--max-semi-space-size=1',
     `--import=${collecting}`,
   ];
-  return served(flags, async (_, said) => {
-    const before = said().length;
+  return served(flags, async ({ log }) => {
+    const before = log().length;
     const growths = () =>
       [
-        ...said()
+        ...log()
           .slice(before)
           .matchAll(/\[HeapController\] .*old size: (\d+) KB, new limit: (\d+) KB/g),
       ].map(([, old, limit]) => Number(limit) / Number(old));
