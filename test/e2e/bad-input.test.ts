@@ -233,15 +233,12 @@ await describeReal('bad input on screen', ['bitcoind', 'chromium', 'openssl'], (
       const review = page.getByRole('button', { name: /^(Review|Preparing…)$/ });
       const rates = page.getByRole('radio', { name: /\d\s*sat\/vB/ }).first();
       const pressedEarly = async () => {
-        let release = () => {};
-        const held = new Promise<void>((done) => {
-          release = done;
-        });
-        world.proxy.onFrame = () => held.then(() => 'pass');
+        const held = Promise.withResolvers<void>();
+        world.proxy.onFrame = () => held.promise.then(() => 'pass');
         await fillPayment(page, payee, 10_000n);
         await review.click();
         await review.and(page.getByText('Preparing…')).waitFor();
-        return release;
+        return held.resolve;
       };
       (await pressedEarly())();
       await page.getByRole('heading', { name: 'Review' }).waitFor();

@@ -64,9 +64,9 @@ test('BIP-32: what the signer derives ahead is what is derived one by one', asyn
   );
   deriveAhead(await load(), same, paths);
   const ahead = paths.map(({ branch, index }) => deriveKey(same, branch, index));
-  const partsOf = ({ branch, index, derivation, internalKey, outputKey, script }: DerivedKey) => ({
-    ...{ branch, index, derivation, internalKey, outputKey, script },
-  });
+  const partsOf = ({ branch, index, derivation, internalKey, outputKey, script }: DerivedKey) => {
+    return { branch, index, derivation, internalKey, outputKey, script };
+  };
   expect(ahead.map(partsOf)).toEqual(slow.map(partsOf));
   // Remembered for every account of the same content.
   expect(deriveKey(account, 0, 5)).toBe(ahead[0]);
