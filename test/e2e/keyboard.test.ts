@@ -29,9 +29,9 @@ await describeReal('keyboard', ['bitcoind', 'chromium', 'openssl'], () => {
     for (let i = 0; i < 6 && !/to send/.test(await focused()); i++) await page.keyboard.press('Tab');
     await page.locator('button[data-armed="true"]:focus').waitFor();
   }
-  const stillAsked = async () => {
+  const stillAsked = async (armed = 1) => {
     expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('Review');
-    expect(await page.locator('button[data-armed="true"]').count()).toBe(1);
+    expect(await page.locator('button[data-armed="true"]').count()).toBe(armed);
   };
 
   test('a pressed Enter or Space sends nothing, Escape goes back, a held Space sends', async () => {
@@ -65,5 +65,27 @@ await describeReal('keyboard', ['bitcoind', 'chromium', 'openssl'], () => {
     await stillAsked();
     await page.keyboard.press('Space');
     expect((await sent(page)).txid).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  test('a second press that comes right after what it was for has changed sends nothing', async () => {
+    await reviewPayment(page, { to: own, amount: 400n });
+    const fee = page.getByLabel(/^Type the fee/);
+    await fee.fill(
+      (await page.locator('dt', { hasText: /^Fee/ }).locator('+ dd data').getAttribute('value'))!,
+    );
+    await page.locator('.end-of-request').scrollIntoViewIfNeeded();
+    await page.locator('button[data-armed="true"]').press('Space');
+    await page.getByRole('button', { name: /^Press again to send/ }).waitFor();
+    await page.evaluate(async () => {
+      const typed = document.querySelector<HTMLInputElement>('#typed-fee')!;
+      typed.value = '0';
+      typed.dispatchEvent(new InputEvent('input', { bubbles: true }));
+      // The change is on the page, the next picture not yet drawn.
+      for (let i = 0; i < 10; i++) await null;
+      document.querySelector<HTMLButtonElement>('.actions .btn--primary')!.click();
+    });
+    await page.locator('button[aria-disabled="true"]', { hasText: 'send' }).waitFor();
+    await stillAsked(0);
+    await page.keyboard.press('Escape');
   });
 });

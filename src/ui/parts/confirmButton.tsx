@@ -3,7 +3,7 @@
  * without pointer or key) or under reduced motion, two presses within 5 s do the same.
  */
 import type { ComponentChildren, RefObject } from 'preact';
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { ArmedPress, type PressState } from '../arming.ts';
 
 const MOVED_MS = 250;
@@ -38,9 +38,10 @@ export function ConfirmButton({
   const reduced = useReducedMotion();
 
   useEffect(() => () => press.stop(), [press]);
-  useEffect(() => press.allow(allowed), [press, allowed]);
+  // With the change itself, not after its picture: a hold that ends in between would confirm what nobody read.
+  useLayoutEffect(() => press.allow(allowed), [press, allowed]);
   useWindowFocus(press);
-  useEffect(() => {
+  useLayoutEffect(() => {
     press.disturb(true);
     setEndSeen(false);
     if (end.current === null) return;
