@@ -141,6 +141,23 @@ await describeReal('the recovery page in Chromium', ['chromium'], () => {
     await page.getByRole('heading', { name: 'Recovery page' }).waitFor();
   });
 
+  test('gives each heading the focus in the step that shows it, so that no quick key is lost', async () => {
+    const page = await fresh();
+    await page.evaluate(() => {
+      new MutationObserver(() => {
+        const heading = document.querySelector('h1');
+        const shown = heading?.textContent ?? '';
+        document.title = document.activeElement === heading ? shown : `${shown}: not focused`;
+      }).observe(document.body, { childList: true, subtree: true });
+    });
+    await giveMessage(page, offlineText(requestOf(signer, life, { kind: 'drill', at: AT }, random).message));
+    await page.getByRole('heading', { name: 'Recovery drill' }).waitFor();
+    expect(await page.title()).toBe('Recovery drill');
+    await page.keyboard.press('Escape');
+    await page.getByRole('heading', { name: 'Recovery page' }).waitFor();
+    expect(await page.title()).toBe('Recovery page');
+  });
+
   test('attack-23: wrong words make no answer, and a request of somebody else asks for none', async () => {
     const page = await fresh();
     const asked = requestOf(signer, life, paymentTask(life, random), random);

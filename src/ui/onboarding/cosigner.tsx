@@ -1,5 +1,5 @@
 /** Network and cosigner: the pairing link, pasted or typed, and the fingerprint to compare before anything is trusted. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { PairingView } from '../../device/port.ts';
 import { NETWORKS, type Network } from '../../protocol/networks.ts';
 import { useCall } from '../device.tsx';
@@ -53,7 +53,7 @@ export function CosignerStep({
   }, []);
 
   // The button now says that the fingerprint matches: look there first, so that a second Enter does not say it.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (answered) fingerprint.current?.focus();
   }, [answered]);
 

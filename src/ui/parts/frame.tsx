@@ -1,6 +1,6 @@
 /** What frames a popup screen: top bar, heading, navigation. */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { ThreeShares } from '../../device/port.ts';
 import type { Network } from '../../protocol/networks.ts';
 import { NETWORK_NAMES } from '../networkNames.ts';
@@ -15,10 +15,13 @@ export function NetworkBadge({ network }: { network: Network }) {
   );
 }
 
-/** A heading that takes the focus when its screen appears: a reader hears where it is, and no button is under the thumb. */
+/**
+ * A heading that takes the focus when its screen appears: a reader hears where it is, and no button is under the thumb. In
+ * the same step (`useLayoutEffect`): an effect after the picture would lose the key of somebody quick.
+ */
 export function Heading({ class: name, children }: { class: string; children: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+  useLayoutEffect(() => heading.current?.focus({ preventScroll: true }), []);
   return (
     <h1 class={name} tabIndex={-1} ref={heading}>
       {children}
@@ -62,7 +65,7 @@ export function MainBar({
   children?: ComponentChildren;
 }) {
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (document.activeElement === document.body) heading.current?.focus({ preventScroll: true });
   }, []);
   return (
@@ -79,7 +82,7 @@ export function MainBar({
 export function useEscape(onEscape: () => void): void {
   const latest = useRef(onEscape);
   latest.current = onEscape;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const listen = (event: KeyboardEvent) => {
       if (event.key !== 'Escape' || event.defaultPrevented) return;
       // In a popup Escape would close the window as well.

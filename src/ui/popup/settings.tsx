@@ -1,6 +1,6 @@
 /** Settings: one list, current values on the right. Nothing here can spend, so nothing here is loud. */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ThreeShares, WalletView } from '../../device/port.ts';
 import { useCall } from '../device.tsx';
 import type { Host } from '../extensionHost.ts';
@@ -185,7 +185,7 @@ function Descriptor({ network }: { network: string }) {
   const [descriptor, setDescriptor] = useState<string | null>(null);
   const shown = useRef<HTMLElement>(null);
   // The button that was pressed is gone: the focus goes where its answer is.
-  useEffect(() => shown.current?.focus(), [descriptor]);
+  useLayoutEffect(() => shown.current?.focus(), [descriptor]);
   return (
     <div class="card stack stack--2">
       <h2 class="label">Watch this wallet elsewhere</h2>

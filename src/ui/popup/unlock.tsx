@@ -1,5 +1,5 @@
 /** Unlock: the password, and what is never asked here. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { DeviceState } from '../../device/port.ts';
 import { useCall } from '../device.tsx';
 import type { Host } from '../extensionHost.ts';
@@ -26,7 +26,7 @@ function Form({ state, host, onForgotten }: { state: Locked; host: Host; onForgo
   const unlock = securityKey === null ? alone : together;
   const key = useKeyPrompt();
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => field.current?.focus(), []);
 
   const submit = async (event: Event) => {
     event.preventDefault();

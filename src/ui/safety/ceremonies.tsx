@@ -1,5 +1,5 @@
 /** What one of the three has asked for: who, until when, and how to stop it or let it happen at once. */
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { CeremonyInfo, PortMethods } from '../../device/port.ts';
 import { useCall } from '../device.tsx';
 import { Icon } from '../parts/icon.tsx';
@@ -108,7 +108,7 @@ function Card({
   const [sure, setSure] = useState(false);
   const question = useRef<HTMLSpanElement>(null);
   // The button that was pressed is gone: the focus goes where its question is, and to no button.
-  useEffect(() => question.current?.focus(), [sure]);
+  useLayoutEffect(() => question.current?.focus(), [sure]);
   const own = openedBy === 'device';
   const busy = say.busy || carryOut.busy;
   const stop = () => busy || void say.run({ id, says: 'contest' });

@@ -1,5 +1,5 @@
 /** Freezing is instant and this browser's alone; lifting it takes two of the three, or time. Whom the cosigner warns. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { PortMethods } from '../../device/port.ts';
 import { useCall } from '../device.tsx';
 import { FailureNotice } from '../parts/notice.tsx';
@@ -11,7 +11,7 @@ export function FreezeRow({ heard, away }: { heard: Heard; away: boolean }) {
   const [sure, setSure] = useState(false);
   const question = useRef<HTMLDivElement>(null);
   // The button that was pressed is gone: the focus goes where its question is, and to no button.
-  useEffect(() => question.current?.focus(), [sure]);
+  useLayoutEffect(() => question.current?.focus(), [sure]);
   const read = useCall('rules');
   const set = useCall('setRules');
   const { answer } = heard;
