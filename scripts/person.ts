@@ -89,12 +89,17 @@ export async function createWallet(open: Open, options: Onboarding): Promise<New
 }
 
 /** The words as they stand on the page, which shows them only while it is looked at. */
-async function readWords(page: Page): Promise<string[]> {
+export async function readWords(page: Page): Promise<string[]> {
   await heading(page, 'Write down your recovery words').waitFor();
   await page.bringToFront();
+  const items = page.getByRole('list', { name: 'Recovery words' }).getByRole('listitem');
   const show = page.getByRole('button', { name: 'Show the words' });
-  if (await show.isVisible()) await show.click();
-  return page.getByRole('list', { name: 'Recovery words' }).getByRole('listitem').allInnerTexts();
+  for (;;) {
+    // A tab that comes to the front may still be told that it left.
+    if (await show.isVisible()) await show.click();
+    const words = await items.allInnerTexts();
+    if (words.some((word) => word !== 'hidden')) return words;
+  }
 }
 
 export async function typeWords(page: Page, words: readonly string[]): Promise<void> {

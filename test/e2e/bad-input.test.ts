@@ -11,6 +11,7 @@ import {
   openWallet,
   PASSWORD,
   prepareWallet,
+  readWords,
   reviewPayment,
   sent,
   typeWords,
@@ -108,11 +109,7 @@ await describeReal('bad input on screen', ['bitcoind', 'chromium', 'openssl'], (
     });
 
     test('BadWords: a wrong word is named, and no share is made from it', async () => {
-      const shown = page.getByRole('list', { name: 'Recovery words' }).getByRole('listitem');
-      await page.bringToFront();
-      const show = page.getByRole('button', { name: 'Show the words' });
-      if (await show.isVisible()) await show.click();
-      const words = await shown.allInnerTexts();
+      const words = await readWords(page);
       await page.getByRole('button', { name: 'I have written them down' }).click();
       const wrong = [...words];
       wrong[4] = words[4] === 'zoo' ? 'zone' : 'zoo';
