@@ -1,17 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A program that stays up until it is stopped, and the end of what it said. */
 export interface Running {
   child: ChildProcess;
   /** The last 8 kB of its standard output and standard error, for the message when it fails. */
   said(): string;
-  /** Sends SIGTERM, and SIGKILL when it has not ended within the grace. Stopping twice is once. */
+  /** Sends SIGTERM, and SIGKILL when it has not ended within the grace; its last words are heard then. Stopping twice is once. */
   stop(graceMs?: number): Promise<void>;
 }
 
 const TAIL = 8192;
+/** What a program said last is read a moment after its end; a child of its own may hold the pipe for good. */
+const LAST_WORDS_MS = 1000;
 const started = new Set<ChildProcess>();
 // However this process ends, nothing that it started outlives it.
 process.once('exit', () => {
@@ -53,10 +57,12 @@ export function start(
     async stop(graceMs = 10_000) {
       if (!started.has(child)) return;
       const ended = once(child, 'exit');
+      const read = once(child, 'close');
       child.kill('SIGTERM');
       const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
       await ended;
       clearTimeout(timer);
+      await Promise.race([read, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
     },
   };
 }
@@ -101,13 +107,25 @@ export function heard<T>(
   });
 }
 
-/** A port of the loopback address that is free now. */
+/** Below them the kernel gives none away by itself (Linux: ip_local_port_range), and above these no browser refuses one. */
+const PORTS = { first: 11_000, end: 32_768 };
+
+/**
+ * A port of the loopback address that is free, and stays so for who takes it a moment later: one that the kernel picks may be
+ * the next connection's.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return address.port;
+  for (;;) {
+    const port = randomInt(PORTS.first, PORTS.end);
+    const server = createServer().listen(port, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') continue;
+      throw error;
+    }
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }

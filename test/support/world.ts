@@ -13,6 +13,7 @@ import {
 import { type LocalTls, localTls } from '../../scripts/setup/ca.ts';
 import { run } from '../../scripts/setup/command.ts';
 import { root } from '../../scripts/setup/paths.ts';
+import { freePort } from '../../scripts/setup/processes.ts';
 import { type Regtest, startRegtest } from '../../scripts/setup/regtest.ts';
 import { launchChromium, type TestChromium } from './chromium.ts';
 import { type FrameProxy, startFrameProxy } from './frameProxy.ts';
@@ -53,17 +54,17 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     stack.defer(node.stop);
     const profile = join(folder, 'profile');
     const cosignerFolder = join(folder, 'cosigner');
-    const start = (port?: number) =>
+    const port = await freePort();
+    const start = () =>
       startCosigner({
         folder: cosignerFolder,
         network: 'regtest',
         chain: chainOf(node),
         tls,
-        ...(port === undefined ? {} : { port }),
+        port,
         ...options,
       });
     const cosigner = await start();
-    const port = Number(new URL(cosigner.url).port);
     const proxy = await startFrameProxy(tls, port);
     stack.defer(proxy.close);
     const browser = () => launchChromium({ profile, spkiHash: tls.spkiHash });
@@ -80,7 +81,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       cosignerFolder,
       async restartCosigner() {
         await world.cosigner.kill();
-        world.cosigner = await start(port);
+        world.cosigner = await start();
       },
       async restartBrowser(work) {
         await world.chromium.close();
