@@ -9,5 +9,7 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     teardownTimeout: 30_000,
+    // For what comes by itself; on a busy machine that takes its time, and what never comes fails all the same.
+    expect: { poll: { timeout: 60_000 } },
   },
 });

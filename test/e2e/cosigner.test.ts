@@ -59,7 +59,7 @@ describe('command line', () => {
   const main = (...args: string[]) =>
     spawnSync(process.execPath, [join(root, 'src/cosigner/main.ts'), ...args], {
       encoding: 'utf8',
-      timeout: 20_000,
+      timeout: 60_000,
     });
 
   test('help, and complaints that name the setting', () => {
@@ -151,11 +151,8 @@ await describeReal('beside a real node', ['bitcoind', 'openssl'], () => {
     expect(after.nextChange).toBe(1);
     const known = await client.ask({ kind: 'transaction', txid }, 'transaction');
     expect(known.height).toBeGreaterThan(0);
-    for (let i = 0; i < 50 && client.notices.length === 0; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      await client.ask({ kind: 'fees' }, 'fees');
-    }
-    expect(client.notices.at(-1)).toMatchObject({ kind: 'chain' });
+    const heard = () => client.ask({ kind: 'fees' }, 'fees').then(() => client.notices.at(-1));
+    await expect.poll(heard, { interval: 100 }).toMatchObject({ kind: 'chain' });
   });
 
   test('a second link is made beside the running server, and enrols another wallet', async () => {
@@ -169,7 +166,7 @@ await describeReal('beside a real node', ['bitcoind', 'openssl'], () => {
         '--port',
         String(readPairing(cosigner.pairing).port),
       ],
-      { encoding: 'utf8', timeout: 20_000 },
+      { encoding: 'utf8', timeout: 60_000 },
     );
     const link = readPairing(printed.stdout.split('\n')[0]!);
     const noise = await generateNoiseKeyPair();
@@ -195,9 +192,7 @@ await describeReal('beside a real node', ['bitcoind', 'openssl'], () => {
   test('SIGUSR2 changes the log level, SIGUSR1 opens no debugger', async () => {
     process.kill(cosigner.pid, 'SIGUSR1');
     process.kill(cosigner.pid, 'SIGUSR2');
-    const said = () => cosigner.log().includes('"to":"debug"');
-    for (let i = 0; i < 50 && !said(); i++) await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(said()).toBe(true);
+    await expect.poll(() => cosigner.log()).toContain('"to":"debug"');
     expect(cosigner.log()).not.toContain('Debugger');
   });
 

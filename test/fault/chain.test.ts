@@ -82,7 +82,7 @@ await describeReal('the chain source', ['bitcoind', 'openssl'], () => {
     /** Looks until the coins are at these heights. */
     const sees = (...heights: number[]) =>
       vi.waitFor(async () => expect((await scan()).coins.map((coin) => coin.height)).toEqual(heights), {
-        timeout: 15_000,
+        timeout: 60_000,
         interval: 200,
       });
 
@@ -97,7 +97,7 @@ await describeReal('the chain source', ['bitcoind', 'openssl'], () => {
         async meanwhile(traffic) {
           await traffic.until(traffic.answered.length + 3);
           await expect
-            .poll(() => served.ready(), { timeout: 15_000, interval: 600 })
+            .poll(() => served.ready(), { interval: 600 })
             .toMatchObject({
               status: 503,
               health: { chain: 'ChainUnavailable', store: 'ok' },

@@ -180,9 +180,9 @@ export async function surviveWithoutStore(served: Served, fault: Fault): Promise
     ...fault,
     async meanwhile(traffic) {
       await expect
-        .poll(() => served.ready(), { timeout: 20_000, interval: 600 })
+        .poll(() => served.ready(), { interval: 600 })
         .toMatchObject({ status: 503, health: { store: 'StoreUnavailable' } });
-      await expect.poll(() => traffic.failed, { timeout: 20_000 }).toContain('StoreUnavailable');
+      await expect.poll(() => traffic.failed).toContain('StoreUnavailable');
       const signed = traffic.answered.length;
       await expect(comes()).rejects.toMatchObject({ code: 'StoreUnavailable' });
       expect(traffic.answered.length).toBe(signed);
