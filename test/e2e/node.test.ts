@@ -274,6 +274,8 @@ await describeReal('a real node', ['bitcoind'], () => {
       expect((await source.scan(key.account)).history[0]).toMatchObject({ txid, height: expect.any(Number) });
     }
     await node.rpc('invalidateblock', [block]);
+    // The node's wallets hear a moment later that it is in the mempool again.
+    await node.rpc('syncwithvalidationinterfacequeue');
     for (const source of [bitcoind, esplora]) {
       const scan = await source.scan(key.account);
       expect(scan.history).toMatchObject([{ txid, height: 0 }]);
