@@ -14,6 +14,8 @@ import { describeReal } from '../support/real.ts';
 const shows = (page: FirefoxPage, text: string) =>
   page.waitFor((wanted) => (document.body.textContent ?? '').includes(wanted), text);
 
+const sent = () => [...document.querySelectorAll('h1')].some((h) => h.textContent === 'Sent');
+
 await describeReal('Firefox, the MV2 build', ['bitcoind', 'firefox', 'certutil', 'openssl'], () => {
   const stack = new AsyncDisposableStack();
   let node: Regtest;
@@ -120,8 +122,7 @@ await describeReal('Firefox, the MV2 build', ['bitcoind', 'firefox', 'certutil',
     await page.type('#amount', '120000');
     await page.waitFor(() => document.querySelectorAll('[role="radio"]:not([disabled])').length >= 3);
     await page.click('button', 'Review');
-    await page.hold('button[data-armed="true"]', 1200);
-    await page.waitFor(() => [...document.querySelectorAll('h1')].some((h) => h.textContent === 'Sent'));
+    await page.hold('button[data-armed="true"]', sent);
     await page.screenshot('firefox-sent');
     await node.mine(1);
     expect(await node.rpc('getreceivedbyaddress', [payee], { wallet: 'miner' })).toBe(0.0012);
@@ -148,8 +149,7 @@ await describeReal('Firefox, the MV2 build', ['bitcoind', 'firefox', 'certutil',
       await page.type('#amount', '50000');
       await page.waitFor(() => document.querySelectorAll('[role="radio"]:not([disabled])').length >= 3);
       await page.click('button', 'Review');
-      await page.hold('button[data-armed="true"]', 1200);
-      await page.waitFor(() => [...document.querySelectorAll('h1')].some((h) => h.textContent === 'Sent'));
+      await page.hold('button[data-armed="true"]', sent);
       expect(esplora.asked()).toContain('/tx');
       await node.mine(1);
       expect(await node.rpc('getreceivedbyaddress', [payee], { wallet: 'miner' })).toBe(0.0005);

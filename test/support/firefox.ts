@@ -38,12 +38,12 @@ export interface FirefoxPage {
   /** Waits until the function gives something truthy, and gives that. */
   waitFor<R, A extends readonly unknown[]>(run: (...args: A) => R, ...args: A): Promise<Awaited<R>>;
   /**
-   * Presses the middle of the first element of a CSS selector, once it is shown and enabled; with `name`, of the
-   * first whose text or label is that.
+   * Presses the middle of the first element of a CSS selector, once it is shown and enabled and stands still; with `name`,
+   * of the first whose text or label is that.
    */
   click(selector: string, name?: string): Promise<void>;
-  /** Holds the pointer down on an element for so many milliseconds. */
-  hold(selector: string, ms: number): Promise<void>;
+  /** Holds the pointer down on an element until the function gives something truthy. */
+  hold(selector: string, until: () => unknown): Promise<void>;
   /** Clicks a field and types into it. */
   type(selector: string, text: string): Promise<void>;
   /** Presses one key: a character, or a WebDriver key code such as `\uE007` for Enter. */
@@ -53,7 +53,7 @@ export interface FirefoxPage {
 
 type Send = <T>(method: string, params: object) => Promise<T>;
 
-const DEADLINE = 30_000;
+const DEADLINE = 60_000;
 const POLL = 50;
 /** Where the extension's pages live: fixed, so that a test can name them before it is installed. */
 const UUID = '7f3a3b52-4c1d-4d19-9a37-5d3c6a2f9e10';
@@ -197,16 +197,22 @@ async function openPage(send: Send, url: string): Promise<FirefoxPage> {
   // `wait: complete` never comes for pages of an extension: the poll below stands in for it.
   await send('browsingContext.navigate', { context, url, wait: 'none' });
 
-  const pointer = async (selector: string, name: string | undefined, ms: number) => {
-    const place = await page.waitFor(middle, selector, name);
-    const actions = [
-      { type: 'pointerMove', ...place },
-      { type: 'pointerDown', button: 0 },
-      { type: 'pause', duration: ms },
-      { type: 'pointerUp', button: 0 },
-    ];
-    await send('input.performActions', { context, actions: [{ type: 'pointer', id: 'mouse', actions }] });
+  const pointer = (actions: object[]) =>
+    send('input.performActions', { context, actions: [{ type: 'pointer', id: 'mouse', actions }] });
+  /** What is still coming may move it: it is where it was a moment before. */
+  const moveTo = async (selector: string, name?: string) => {
+    let before = await page.waitFor(middle, selector, name);
+    for (;;) {
+      await sleep(POLL);
+      const now = await page.waitFor(middle, selector, name);
+      if (now!.x === before!.x && now!.y === before!.y) return { type: 'pointerMove', ...now };
+      before = now;
+    }
   };
+  const [down, up] = [
+    { type: 'pointerDown', button: 0 },
+    { type: 'pointerUp', button: 0 },
+  ];
   const page: FirefoxPage = {
     async evaluate(run, ...args) {
       // Both ways as JSON: BiDi's own values would need a mapping each way.
@@ -236,8 +242,14 @@ async function openPage(send: Send, url: string): Promise<FirefoxPage> {
         await sleep(POLL);
       }
     },
-    click: (selector, name) => pointer(selector, name, 0),
-    hold: (selector, ms) => pointer(selector, undefined, ms),
+    async click(selector, name) {
+      await pointer([await moveTo(selector, name), down, up]);
+    },
+    async hold(selector, until) {
+      await pointer([await moveTo(selector), down]);
+      await page.waitFor(until);
+      await pointer([up]);
+    },
     async type(selector, text) {
       await page.click(selector);
       await keys(send, context, [...text]);
