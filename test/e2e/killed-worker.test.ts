@@ -17,6 +17,7 @@ import {
 import { keyName } from '../../src/cosigner/keywrap.ts';
 import { openSqlite } from '../../src/cosigner/stores/sqlite.ts';
 import { launchChromium, type TestChromium } from '../support/chromium.ts';
+import { askDevice } from '../support/endings.ts';
 import type { Fate } from '../support/frameProxy.ts';
 import { describeReal } from '../support/real.ts';
 import { anotherLink, fundedWallet, openWorld, type World } from '../support/world.ts';
@@ -105,11 +106,14 @@ await describeReal('killed worker', ['bitcoind', 'chromium', 'openssl'], () => {
       await safety.getByText('The last one is not finished').waitFor({ state: 'detached' });
       await button.and(safety.locator('[aria-disabled="false"]')).waitFor();
     };
+    const epoch = async () =>
+      ((await askDevice(safety, 'state')) as { result: { wallet: { epoch: object } } }).result.wallet.epoch;
     const refresh = async () => {
       await rested();
       await button.click();
+      await button.waitFor();
       // Until the worker is back, the page may still show what was before.
-      await safety.waitForTimeout(1000);
+      await expect.poll(() => epoch().catch(String)).toMatchObject({ underWay: false, unfinished: false });
       await rested();
     };
     let killed = 0;

@@ -35,11 +35,11 @@ export async function thiefIsRefused(world: World, page: Page, code: string): Pr
   const { request } = (await askDevice(page, 'draft', draft)).result as { request: string };
   await askDevice(page, 'press', { request });
   const payment = async () => (await askDevice(page, 'payment', { request })).result;
-  await expect.poll(payment, { timeout: 20_000 }).toMatchObject({ state: 'failed', error: code });
+  await expect.poll(payment).toMatchObject({ state: 'failed', error: code });
   expect(await mempoolOf(world)).toEqual([]);
 }
 
-/** Asks the device behind an extension's `page` past all screens: who has the browser can. */
+/** Asks the device behind an extension's `page` past all screens: who has the browser can. Throws if the worker dies meanwhile. */
 export async function askDevice(
   page: Page,
   method: PortMethod,
@@ -47,13 +47,14 @@ export async function askDevice(
 ): Promise<{ result?: unknown; error?: { code: string } }> {
   const said = await page.evaluate(
     (request) =>
-      new Promise<string>((done) => {
+      new Promise<string>((done, fail) => {
         const port = (globalThis as any).chrome.runtime.connect({ name: 'hoarfrost' });
         port.onMessage.addListener((message: string) => {
           if (!message.startsWith('{"id":1,')) return;
           port.disconnect();
           done(message);
         });
+        port.onDisconnect.addListener(() => fail(new Error('the worker is gone')));
         port.postMessage(request);
       }),
     encodePort({ id: 1, method, argument }),
