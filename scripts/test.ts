@@ -58,7 +58,7 @@ function part(name: string, get: () => Promise<unknown>): Promise<unknown> {
 async function check(name: string, args: readonly string[] = [], when?: 'ended'): Promise<void> {
   const command = ['run', '--silent', name, ...(args.length > 0 ? ['--', ...args] : [])];
   try {
-    const work = () => run('npm', command, { cwd: root, deadlineMs: 15 * MINUTE });
+    const work = () => run('npm', command, { cwd: root, deadlineMs: 45 * MINUTE });
     await step([name, ...args].join(' '), work, undefined, when);
     add({ passed: 1, failed: [], skipped: [] });
   } catch (error) {

@@ -166,7 +166,7 @@ async function iterate(iteration: number): Promise<void> {
   const worker = await Worker.start(subject.profile);
   try {
     const parts = { watch, store, signer, world, tidy };
-    const lives = await within('recovery', recover(parts, worker, subject), 30_000);
+    const lives = await within('recovery', recover(parts, worker, subject), 120_000);
     if (lives && begin) subjects.push(subject);
   } catch (e) {
     watch.found(`recovery: ${(e as Error).stack}`);

@@ -143,7 +143,7 @@ export class Copy {
   }
 
   #node(...args: readonly string[]): Promise<string> {
-    return run(process.execPath, args, { cwd: this.#folder, deadlineMs: 3 * MINUTE });
+    return run(process.execPath, args, { cwd: this.#folder, deadlineMs: 15 * MINUTE });
   }
 }
 

@@ -70,7 +70,7 @@ export const draft = (worker: Worker, amount: bigint | 'all' = 100_000n, address
 /** Until the payment rests. */
 export async function settled(worker: Worker, request: string): Promise<PaymentProgress> {
   const resting = ['broadcast', 'failed', 'requested'];
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     const progress = await worker.call('payment', { request });
     if (resting.includes(progress.state)) return progress;

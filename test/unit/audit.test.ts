@@ -17,7 +17,7 @@ const run = (script: string, ...args: string[]) =>
   spawnSync(process.execPath, [join(root, script), ...args], {
     cwd: root,
     encoding: 'utf8',
-    timeout: 25_000,
+    timeout: 100_000,
   });
 
 describe('npm run audit', () => {

@@ -298,7 +298,7 @@ describe('commands', () => {
   const main = (...args: string[]) =>
     spawnSync(process.execPath, [join(root, 'src/cosigner/main.ts'), ...args], {
       encoding: 'utf8',
-      timeout: 20_000,
+      timeout: 60_000,
     });
 
   test('backup, verify-backup and restore; a lost key store ends with its code', () => {

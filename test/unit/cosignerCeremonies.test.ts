@@ -183,7 +183,7 @@ describe('who has only the words', () => {
         () => 'not at all',
         (e: HoarfrostError) => e.detail ?? e.code,
       );
-    await expect.poll(refused, { interval: 1, timeout: 10_000 }).toBe('RateLimited');
+    await expect.poll(refused, { interval: 1, timeout: 30_000 }).toBe('RateLimited');
   });
 
   test('finds the youngest wallet of its words, and each that it names', async () => {

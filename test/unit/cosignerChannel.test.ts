@@ -158,7 +158,7 @@ describe('handshake', () => {
   });
 
   test('a connection that proves nothing is closed after its deadline', async () => {
-    await restart({ timing: { ...TIMING, handshakeMs: 150 } });
+    await restart({ timing: { ...TIMING, handshakeMs: 1500 } });
     const silent = await RawSocket.open(running.listener.port);
     const shaken = await stranger();
     for (const socket of [silent, shaken.socket]) {
@@ -167,7 +167,7 @@ describe('handshake', () => {
   });
 
   test('a transport is given up when its time has come, between two requests', async () => {
-    await restart({ timing: { ...TIMING, rehandshakeMs: 300 } });
+    await restart({ timing: { ...TIMING, rehandshakeMs: 1500 } });
     const client = await stranger();
     await client.hello();
     expect(await closing(client.socket)).toMatchObject({ code: CLOSE.deadline });

@@ -39,7 +39,7 @@ describe('audit-28 metrics', () => {
     running.chain.lost = true;
     const page = async (path: string) => {
       const { port } = server.address() as AddressInfo;
-      const answer = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(5000) });
+      const answer = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(30_000) });
       return { status: answer.status, text: await answer.text() };
     };
     const { text } = await page('/metrics');
@@ -106,7 +106,7 @@ describe('as a process', () => {
     const run = (...args: string[]) =>
       spawnSync(process.execPath, [main, ...args, '--data', join(folder, 'data')], {
         encoding: 'utf8',
-        timeout: 20_000,
+        timeout: 60_000,
       });
     expect(run('init').status).toBe(0);
     const { status, stdout } = run('doctor');
@@ -122,7 +122,7 @@ describe('as a process', () => {
     const run = (...args: string[]) => {
       const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args, '--data', data], {
         encoding: 'utf8',
-        timeout: 20_000,
+        timeout: 60_000,
       });
       return { status, said: stdout + stderr };
     };
@@ -161,7 +161,7 @@ describe('as a process', () => {
     expect(readdirSync(data).filter((name) => name.startsWith('noise'))).toEqual(['noise-1.key']);
     expect(run('retire')).toMatchObject({ status: 0, said: expect.not.stringContaining('is gone') });
     expect(await ofKeys()).toEqual(['good: 4 files and folders, for this user alone']);
-  }, 60_000);
+  }, 240_000);
 
   test('a folder that it may not write in, as a mounted one of another user, is named by its setting', () => {
     // Root may write anywhere, unless that is taken away from it.
@@ -171,7 +171,7 @@ describe('as a process', () => {
     mkdirSync(closed, { mode: 0o500 });
     const run = (...args: string[]) => {
       const [program, ...rest] = [...asUser, process.execPath, main, ...args];
-      return spawnSync(program!, rest, { encoding: 'utf8', timeout: 20_000 });
+      return spawnSync(program!, rest, { encoding: 'utf8', timeout: 60_000 });
     };
     const named = 'the folder cannot be written by this user';
     for (const data of [closed, join(closed, 'data')])
@@ -211,8 +211,8 @@ describe('as a process', () => {
       child.stdout.on('data', (data) => {
         said += data;
       });
-      await expect.poll(() => said, { timeout: 15_000 }).toMatch(/^hoarfrost:\S+&t=open&n=regtest$/m);
-      const answer = await fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(10_000) });
+      await expect.poll(() => said, { timeout: 60_000 }).toMatch(/^hoarfrost:\S+&t=open&n=regtest$/m);
+      const answer = await fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(30_000) });
       const text = await answer.text();
       expect(text).toContain('hoarfrost_part_up{part="store"} 1');
       expect(text).toContain('hoarfrost_part_up{part="chain"} 0');

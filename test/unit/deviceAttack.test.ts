@@ -66,7 +66,7 @@ async function settled(worker: Worker, request: string): Promise<PaymentProgress
     const progress = await worker.call('payment', { request });
     expect(['broadcast', 'failed', 'requested']).toContain(progress.state);
     return progress;
-  }, 15_000);
+  }, 60_000);
 }
 
 /** What the cosigner is asked, and what comes of it instead. */
@@ -133,7 +133,7 @@ describe('attack-22: locking while a payment runs', () => {
     await vi.waitFor(() => expect(asked).toBeGreaterThan(0));
     expect(live.size).toBe(1);
     await worker.call('lock', null);
-    await vi.waitFor(() => expect(live.size).toBe(0), 200);
+    await vi.waitFor(() => expect(live.size).toBe(0));
     worker.kill();
   });
 
@@ -415,7 +415,7 @@ describe('audit-24: keygen keeps no secret longer than it needs it', () => {
     recovery.wipe();
     expect(live.size).toBe(1);
     connection!.close();
-    await vi.waitFor(() => expect(live.size).toBe(0), 500);
+    await vi.waitFor(() => expect(live.size).toBe(0));
     expect(secrets.every(({ wiped }) => wiped)).toBe(true);
     await expect(worker.call('keygenRound2', { recovery: recoveryHello })).rejects.toMatchObject({
       code: 'SessionUnknown',

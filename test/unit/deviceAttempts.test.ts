@@ -99,11 +99,11 @@ describe('attempts', () => {
     });
     const { request } = await draft(worker);
     await worker.call('press', { request });
-    await vi.waitFor(() => expect(lost).toBe(true), 10_000);
+    await vi.waitFor(() => expect(lost).toBe(true), 60_000);
     await vi.waitFor(async () => {
       const [row] = await (await databaseOf(profile)).all('requests');
       expect(['broadcast', 'requested']).toContain(row?.state);
-    }, 10_000);
+    }, 60_000);
     for (const body of bodies.slice(1)) {
       expect(decode(signBody, body as never).commitments).not.toEqual(
         decode(signBody, bodies[0] as never).commitments,

@@ -199,7 +199,7 @@ describe('the channel', () => {
     channel.stay(true);
     await vi.waitFor(() => expect(connected).toHaveBeenCalledTimes(1));
     sockets[0]!.drop();
-    await vi.waitFor(() => expect(connected).toHaveBeenCalledTimes(2), 3000);
+    await vi.waitFor(() => expect(connected).toHaveBeenCalledTimes(2));
     channel.close();
   });
 

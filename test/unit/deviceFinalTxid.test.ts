@@ -45,7 +45,7 @@ test.each([
     await worker.call('press', { request });
     await vi.waitFor(async () => {
       expect(await worker.call('payment', { request })).toMatchObject(expected);
-    }, 10_000);
+    }, 60_000);
     expect(running.chain.sent).toHaveLength(txid === undefined ? 1 : 0);
     const [row] = await (await databaseOf(profile)).all('requests');
     expect(row!.transaction === null).toBe(txid !== undefined);

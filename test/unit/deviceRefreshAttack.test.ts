@@ -71,7 +71,7 @@ async function pay(worker: Worker, amount: bigint) {
       if (payment.state !== 'broadcast' && payment.state !== 'failed') throw new Error(payment.state);
       return payment;
     },
-    { timeout: 15_000, interval: 20 },
+    { timeout: 60_000, interval: 20 },
   );
 }
 

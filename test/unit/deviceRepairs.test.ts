@@ -75,7 +75,7 @@ async function ensureWell(worker: Worker, epoch: number): Promise<void> {
       if (state.phase !== 'unlocked') return;
       expect(state.wallet.epoch.number).toBeGreaterThanOrEqual(epoch);
     },
-    { timeout: 15_000 },
+    { timeout: 60_000 },
   );
   expect((await worker.call('receiveAddress', null)).address).toBe(address);
 }
@@ -107,7 +107,7 @@ async function follows(worker: Worker, number = 1): Promise<void> {
       const state = await worker.call('state', null);
       expect(state).toMatchObject({ wallet: { epoch: { number, underWay: false, unfinished: false } } });
     },
-    { timeout: 10_000 },
+    { timeout: 60_000 },
   );
 }
 
@@ -232,7 +232,7 @@ describe('another cosigner', () => {
       wallet: { cosignerHost: `127.0.0.1:${next.listener.port}` },
     });
     await ensureWell(worker, 1);
-    await vi.waitFor(() => expect(keysIn(folders[0])).toEqual([]), { timeout: 10_000 });
+    await vi.waitFor(() => expect(keysIn(folders[0])).toEqual([]), { timeout: 60_000 });
     await oldIsTold(worker);
     await worker.call('lock', null);
     await worker.call('unlock', { password: PASSWORD });
@@ -318,13 +318,13 @@ describe('another cosigner', () => {
           worker.kill();
         }
       // Each was told in the end; the first wallet never moved.
-      await vi.waitFor(() => expect(keysIn(folders[0])).toHaveLength(1), { timeout: 10_000 });
+      await vi.waitFor(() => expect(keysIn(folders[0])).toHaveLength(1), { timeout: 60_000 });
     });
 
   /** It answers by itself, when it gets to it. */
   async function oldIsTold(worker: Worker): Promise<void> {
     const told = async () => expect(await worker.call('moving', null)).toEqual({ to: null });
-    await vi.waitFor(told, { timeout: 15_000 });
+    await vi.waitFor(told, { timeout: 60_000 });
   }
 
   async function isMoved(worker: Worker): Promise<boolean> {
@@ -371,7 +371,7 @@ describe('another cosigner', () => {
     });
     await ensureWell(worker, 3);
     await oldIsTold(worker);
-    await vi.waitFor(() => expect(keysIn(folders[1])).toEqual([]), { timeout: 10_000 });
+    await vi.waitFor(() => expect(keysIn(folders[1])).toEqual([]), { timeout: 60_000 });
     expect(await standing()).toMatchObject({
       changes: ['refresh', 'repair', 'refresh', 'repair', 'refresh'],
       shares: [3],

@@ -67,7 +67,7 @@ async function ensureIn(worker: Worker): Promise<void> {
         wallet: { syncError: null, epoch: { number: 1 } },
       });
     },
-    { timeout: 10_000 },
+    { timeout: 60_000 },
   );
 }
 

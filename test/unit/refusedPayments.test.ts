@@ -69,7 +69,7 @@ async function pay(request: string): Promise<PaymentProgress> {
     const progress = await worker.call('payment', { request });
     expect(['broadcast', 'failed', 'requested']).toContain(progress.state);
     return progress;
-  }, 15_000);
+  }, 60_000);
 }
 /** A payment that is signed and refused. */
 async function refused(amount: bigint, address = payee) {

@@ -103,7 +103,7 @@ async function send(worker: Worker): Promise<void> {
 }
 
 async function settled(worker: Worker, request: string): Promise<void> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     const { state, error } = await worker.call('payment', { request });
     if (state === 'broadcast') return;
@@ -208,7 +208,7 @@ describe('a worker killed at any write', () => {
         const worker = await start();
         if ((await worker.call('sweep', null)) === null) await worker.call('sweepAdopt', null);
         // What was pressed goes on by itself; what was not is pressed now.
-        const deadline = Date.now() + 20_000;
+        const deadline = Date.now() + 60_000;
         while (running.chain.sent.length === 0 && Date.now() < deadline) {
           const view = await worker.call('sweep', null);
           if (view?.stage === 'move') await send(worker);

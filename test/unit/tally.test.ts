@@ -29,7 +29,7 @@ async function tally(folder: string, filter: string, environment: Record<string,
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
     cwd: root,
     env: { ...process.env, ...environment },
-    timeout: 25_000,
+    timeout: 100_000,
   });
   return JSON.parse(stdout.slice(stdout.indexOf('{"passed"')));
 }
