@@ -1,6 +1,6 @@
 /** The timing test inside a page of Chromium. */
 import { loadSignerWasm } from '../../src/crypto/wasmSigner.ts';
-import { examine, type Finding } from './sampling.ts';
+import { type Finding, judge } from './sampling.ts';
 import { type Subject, subjects } from './subjects.ts';
 
 declare global {
@@ -19,4 +19,4 @@ globalThis.prepareTiming = async (arithmetic) => {
   list = subjects(await loadSignerWasm(), instance);
   return { leaking: list.map((s) => s.leaking), isolated: globalThis.crossOriginIsolated };
 };
-globalThis.examineSubject = (index, samples) => examine(list[index]!, samples, list[index]!.batch ?? BATCH);
+globalThis.examineSubject = (index, samples) => judge(list[index]!, samples, list[index]!.batch ?? BATCH);

@@ -43,3 +43,15 @@ export function compare(a: Float64Array, b: Float64Array): Verdict {
   const order = (v: Verdict) => (v.leaks ? 1e9 : 0) + Math.abs(v.t);
   return results.reduce((worst, v) => (order(v) > order(worst) ? v : worst));
 }
+
+/**
+ * How much longer a finding is looked at once more. A leak is there again, and clearer; of the comparisons that there are in a run one
+ * is over the limit by chance in a thousand runs, and twice the same way in none.
+ */
+export const AGAIN = 2;
+
+/** What a second look says of what the first has found: a leak only where both say so, the same way about. */
+export const repeated = (first: Verdict, second: Verdict): Verdict => ({
+  ...second,
+  leaks: first.leaks && second.leaks && first.t > 0 === second.t > 0,
+});
