@@ -194,7 +194,7 @@ async function settled(worker: Worker, watch: Watch): Promise<void> {
     const { unfinished, underWay, alert, error } = state.wallet.epoch;
     if (alert !== null) return watch.found(`alert ${alert}`);
     if (!unfinished && !underWay) return;
-    if (tries > 1000) return watch.found(`refresh stays unfinished: ${error}`);
+    if (tries > 10_000) return watch.found(`refresh stays unfinished: ${error}`);
     if (!underWay && tries % 50 === 49) await worker.call('refreshShares', null);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
