@@ -122,7 +122,7 @@ await describeReal('audit-07 attack-23: the cosigner is dead', ['bitcoind', 'chr
     await page.getByRole('radio', { name: /^Custom/ }).click();
     await page.getByLabel('Fee rate in sat/vB').fill('3');
     await page.getByRole('button', { name: 'Review', exact: true }).click();
-    await page.locator('[data-verdict="silent"]').waitFor();
+    await page.locator('[data-verdict="silent"]').waitFor({ timeout: 60_000 });
     expect(await page.locator('button[data-armed]').count()).toBe(0);
     // The way on: the same payment, filled in.
     await page.getByRole('button', { name: 'Spend without it' }).click();

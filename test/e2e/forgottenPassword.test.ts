@@ -40,7 +40,7 @@ await describeReal('attack-23: the password is forgotten', ['bitcoind', 'chromiu
   afterAll(async () => {
     await elsewhere?.close();
     await world?.close();
-    if (copied !== undefined) await rm(copied, { recursive: true, force: true });
+    if (copied !== undefined) await rm(copied, { recursive: true, force: true, maxRetries: 5 });
   });
 
   test('nobody resets it: the wallet says what is safe, what is needed, and leads to a new share', async () => {

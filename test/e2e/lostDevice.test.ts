@@ -86,7 +86,7 @@ await describeReal('audit-07 attack-23: the device is lost', ['bitcoind', 'chrom
     await page.setViewportSize({ width: 400, height: 720 });
     await waitForBalance(page, COIN);
     await ownerSpends(world, page, 50_000n);
-    expect(world.cosigner.log()).toContain('epoch begun');
+    await expect.poll(() => world.cosigner.log()).toContain('epoch begun');
     const locked = await fresh.open('popup.html');
     await press(locked, 'Lock now');
     await heading(locked, 'Locked').waitFor();

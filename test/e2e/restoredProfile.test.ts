@@ -40,7 +40,7 @@ await describeReal('the profile is set back', ['bitcoind', 'chromium', 'openssl'
   afterAll(async () => {
     await elsewhere?.close();
     await world?.close();
-    if (backup !== undefined) await rm(backup, { recursive: true, force: true });
+    if (backup !== undefined) await rm(backup, { recursive: true, force: true, maxRetries: 5 });
   });
 
   /** Another browser with the backup in it, and the password. */
@@ -54,7 +54,7 @@ await describeReal('the profile is set back', ['bitcoind', 'chromium', 'openssl'
       await work(theirs);
     } finally {
       await browser.close();
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     }
   }
 
@@ -78,7 +78,7 @@ await describeReal('the profile is set back', ['bitcoind', 'chromium', 'openssl'
 
   test('restored by its owner it says so, shows the wallet, and leads to a new share', async () => {
     await world.restartBrowser(async () => {
-      await rm(world.profile, { recursive: true });
+      await rm(world.profile, { recursive: true, maxRetries: 5 });
       await cp(backup, world.profile, { recursive: true });
     });
     page = await world.chromium.open('popup.html');

@@ -77,8 +77,8 @@ await describeReal('attack-22: the words are stolen', ['bitcoind', 'chromium', '
 
   test('the owner sees it in the open wallet and on the toolbar without asking, and the friend reads of it', async () => {
     await card().getByText('Asked for by your recovery words').waitFor();
-    await expect.poll(subjects, { timeout: 30_000 }).toEqual([[CONTACT, 'somebody asks for a change']]);
-    expect(await badge()).toBe(BADGE);
+    await expect.poll(subjects).toEqual([[CONTACT, 'somebody asks for a change']]);
+    await expect.poll(badge).toBe(BADGE);
   });
 
   test('until anybody contests it the owner pays as ever', async () => {
@@ -115,9 +115,7 @@ await describeReal('attack-22: the words are stolen', ['bitcoind', 'chromium', '
     expect(await mempoolOf(world)).toEqual([]);
     await card().waitFor({ state: 'detached' });
     await expect.poll(badge).toBe('');
-    await expect
-      .poll(() => subjects().at(-1), { timeout: 30_000 })
-      .toContain('a change was stopped, or ran out');
+    await expect.poll(() => subjects().at(-1)).toContain('a change was stopped, or ran out');
   });
 
   test('and the owner pays again, of a wallet that is nobody else’s', async () => {
@@ -131,8 +129,8 @@ await describeReal('attack-22: the words are stolen', ['bitcoind', 'chromium', '
     await thief.getByText('All payments are stopped.').waitFor();
     await safety.getByText('Payments are frozen').first().waitFor();
     await wallet.getByText('Payments are frozen.').waitFor();
-    expect(await badge()).toBe(BADGE);
-    await expect.poll(() => subjects().at(-1), { timeout: 30_000 }).toContain('the wallet was frozen');
+    await expect.poll(badge).toBe(BADGE);
+    await expect.poll(() => subjects().at(-1)).toContain('the wallet was frozen');
 
     await press(safety, 'Lift it…');
     await press(safety, 'Ask to lift it');
@@ -142,7 +140,7 @@ await describeReal('attack-22: the words are stolen', ['bitcoind', 'chromium', '
 
     await wallet.close();
     wallet = await openWallet(world.chromium.open);
-    expect(await badge()).toBe('');
+    await expect.poll(badge).toBe('');
     await ownerSpends(world, wallet, 40_000n);
   });
 });

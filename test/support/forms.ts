@@ -38,14 +38,19 @@ export interface Haystack {
   bytes: Buffer;
 }
 
-/** Every file below a folder, as it lies there now. */
-export async function filesBelow(folder: string): Promise<Haystack[]> {
+/** Every file below a folder, as it lies there now. What is deleted meanwhile, file or folder, is none of them. */
+export async function filesBelow(folder: string, name = ''): Promise<Haystack[]> {
   const found: Haystack[] = [];
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+  const gone = (error: NodeJS.ErrnoException) => {
+    if (name === '' || error.code !== 'ENOENT') throw error;
+    return [];
+  };
+  for (const entry of await readdir(join(folder, name), { withFileTypes: true }).catch(gone)) {
+    const path = join(name, entry.name);
+    if (entry.isDirectory()) found.push(...(await filesBelow(folder, path)));
     if (!entry.isFile()) continue;
-    const path = join(entry.parentPath, entry.name);
-    const bytes = await readFile(path).catch(() => undefined);
-    if (bytes !== undefined) found.push({ name: path.slice(folder.length + 1), bytes });
+    const bytes = await readFile(join(folder, path)).catch(() => undefined);
+    if (bytes !== undefined) found.push({ name: path, bytes });
   }
   return found;
 }
