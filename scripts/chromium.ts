@@ -26,8 +26,7 @@ export interface Chromium {
   close(): Promise<void>;
 }
 
-const DEADLINE = 30_000;
-const WORKER_DEADLINE = 15_000;
+const DEADLINE = 60_000;
 /** The popup's own size (ui/styles/product.css). */
 const POPUP = { width: 360, height: 600 };
 /** No sandbox for root, who cannot have one here; and nothing that calls its maker. */
@@ -74,9 +73,7 @@ export async function openChromium(options: ChromiumOptions = {}): Promise<Chrom
   });
   try {
     context.setDefaultTimeout(DEADLINE);
-    const worker =
-      context.serviceWorkers()[0] ??
-      (await context.waitForEvent('serviceworker', { timeout: WORKER_DEADLINE }));
+    const worker = context.serviceWorkers()[0] ?? (await context.waitForEvent('serviceworker'));
     const extensionId = new URL(worker.url()).host;
     return {
       context,

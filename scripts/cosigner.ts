@@ -35,7 +35,7 @@ export interface RunningCosigner {
   kill(): Promise<void>;
 }
 
-const READY_DEADLINE = 30_000;
+const READY_DEADLINE = 60_000;
 /** It gives what is in flight 30 s of its own. */
 const STOP_GRACE = 35_000;
 

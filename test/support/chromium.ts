@@ -17,7 +17,7 @@ interface Version {
   runningStatus: 'stopped' | 'starting' | 'running' | 'stopping';
 }
 
-const DEADLINE = 10_000;
+const DEADLINE = 30_000;
 
 /** @throws Missing when there is no Chromium */
 export async function launchChromium(options: ChromiumOptions = {}): Promise<TestChromium> {

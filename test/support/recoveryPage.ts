@@ -31,7 +31,7 @@ export async function openElsewhere(): Promise<Elsewhere> {
   const browser = await chromium.launch({ executablePath: await findTool(CHROMIUM), args: sandbox });
   try {
     const context = await browser.newContext();
-    context.setDefaultTimeout(30_000);
+    context.setDefaultTimeout(60_000);
     await context.setOffline(true);
     return { paper: await openRecoveryPage(context), close: () => browser.close() };
   } catch (error) {
