@@ -50,10 +50,11 @@ export function moneyFromFaucet(faucet: string, esplora: string): Money {
     async mined(txid) {
       const deadline = performance.now() + deadlineMs;
       while (performance.now() < deadline) {
-        const answer = await fetch(`${esplora}/tx/${txid}/status`, { signal: AbortSignal.timeout(15_000) });
-        const { confirmed, block_height } = answer.ok
-          ? ((await answer.json()) as Record<string, unknown>)
-          : {};
+        // A server that is busy for a moment says so neither way.
+        const said = await fetch(`${esplora}/tx/${txid}/status`, { signal: AbortSignal.timeout(15_000) })
+          .then((answer) => (answer.ok ? answer.json() : {}))
+          .catch(() => ({}));
+        const { confirmed, block_height } = said as Record<string, unknown>;
         if (confirmed === true && typeof block_height === 'number') return block_height;
         await sleep(5_000);
       }
