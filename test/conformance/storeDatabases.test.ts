@@ -186,6 +186,32 @@ await describeReal('postgres', ['postgres'], () => {
     },
   );
 
+  test('audit-22 where a COMMIT is lost with a server that crashed, no later transaction is taken for it', async () => {
+    // Nothing of a transaction is on the disk before its COMMIT: after the crash its number is given to another one.
+    const crashing = await startPostgres({ settings: ['wal_writer_delay=10s'] });
+    await crashing.sql('CREATE DATABASE wallets');
+    const proxy = await commitLosingProxy(crashing.port);
+    const store = await withWallet(crashing.url('wallets').replace(`:${crashing.port}/`, `:${proxy.port}/`));
+    let runs = 0;
+    proxy.lose(false, async () => {
+      await crashing.kill();
+      await crashing.restart();
+      await crashing.sql(
+        'DO $$ BEGIN FOR i IN 1..50 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$',
+      );
+    });
+    const value = await store.withWallet(bytes(10), async (tx) => {
+      await tx.charge(5n, NOW);
+      return ++runs;
+    });
+    expect(proxy.lost()).toBe(1);
+    expect([value, runs]).toEqual([2, 2]);
+    expect(await charged(store)).toBe(5n);
+    await store.close();
+    proxy.close();
+    await crashing.stop();
+  });
+
   test.each([
     ['goes on', false],
     ['is cut short by the server', true],
@@ -195,14 +221,27 @@ await describeReal('postgres', ['postgres'], () => {
       const store = await withWallet(server.url(await fresh()));
       const standbys = (names: string) =>
         server.sql(`ALTER SYSTEM SET synchronous_standby_names = '${names}'`);
-      const waiting = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+      const cutAll = async () =>
+        Number(
+          await server.sql(
+            "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
+          ),
+        );
       let cuts = 0;
-      const cutting = setInterval(async () => {
-        if (cut) cuts += Number(await server.sql(`SELECT count(pg_cancel_backend(pid)) ${waiting}`));
-      }, 300);
+      let cutting: NodeJS.Timeout | undefined;
       try {
         await standbys('nobody');
         await server.sql('SELECT pg_reload_conf()');
+        // The server takes it up when it comes to it: then a commit waits.
+        for (let waited = 0; waited === 0; ) {
+          let ended = false;
+          const probe = server.sql('CREATE TABLE probe(); DROP TABLE probe').finally(() => {
+            ended = true;
+          });
+          while (!ended) waited += await cutAll();
+          await probe;
+        }
+        if (cut) cutting = setInterval(async () => (cuts += await cutAll()), 300);
         const lonely = store.withWallet(bytes(10), (tx) => tx.charge(5n, NOW));
         await expect(lonely).rejects.toEqual(code('StoreUnavailable'));
         expect(cuts > 0).toBe(cut);
@@ -274,20 +313,29 @@ await describeReal('postgres', ['postgres'], () => {
   });
 });
 
-/** Between a store and its server: loses one COMMIT, or what the server says to it, and the connection with it. */
+/**
+ * Between a store and its server: loses one COMMIT, or what the server says to it, and the connection with it. Nobody gets through
+ * before what comes `then` is done.
+ */
 async function commitLosingProxy(port: number) {
-  let losing: 'answer' | 'question' | undefined;
+  let losing: { answer: boolean; then: () => Promise<void> } | undefined;
   let lost = 0;
+  let closed = false;
   const proxy = createServer((client) => {
+    if (closed) return void client.destroy();
     const upstream = connect(port, '127.0.0.1');
     let cut = false;
     client.on('data', (data) => {
       if (losing !== undefined && data.includes('COMMIT\0')) {
         lost++;
-        cut = losing === 'answer';
-        const drop = losing === 'question';
+        const { answer, then } = losing;
         losing = undefined;
-        if (drop) return void client.destroy();
+        cut = answer;
+        closed = true;
+        void then().finally(() => {
+          closed = false;
+        });
+        if (!answer) return void client.destroy();
       }
       upstream.write(data);
     });
@@ -306,8 +354,8 @@ async function commitLosingProxy(port: number) {
   await once(proxy, 'listening');
   return {
     port: (proxy.address() as AddressInfo).port,
-    lose: (answer: boolean) => {
-      losing = answer ? 'answer' : 'question';
+    lose: (answer: boolean, then = async () => {}) => {
+      losing = { answer, then };
     },
     lost: () => lost,
     close: () => proxy.close(),

@@ -2,7 +2,8 @@
  * The store in PostgreSQL, for several instances beside each other. The wallet's row, taken FOR UPDATE, covers all of the
  * wallet; a commit is on the primary's disk (`synchronous_commit=on`, and on its synchronous standbys where it has any)
  * before it is reported; a server in recovery is refused, and so is an old primary. What fails in passing is tried again within
- * a bound, and where the answer to a COMMIT was lost the server is asked what became of it.
+ * a bound, and where the answer to a COMMIT was lost it is looked for the mark that each transaction leaves: the server's own
+ * number of one that a crash has undone is given to another one, so `pg_xact_status` may speak of that.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bytesToHex } from '@noble/hashes/utils.js';
@@ -29,7 +30,7 @@ export const FENCE_MS = 1000;
 const PAGE = 500;
 /** Statements with more values than this are not kept prepared: there would be one for every number of inputs. */
 const PREPARED_VALUES = 32;
-/** pg_current_xact_id and pg_xact_status. */
+/** The oldest that the tests take, too. */
 const OLDEST_SERVER = 130_000;
 /** Any number, but one: instances that migrate wait for each other. */
 const MIGRATION_LOCK = 0x686f6172;
@@ -60,14 +61,29 @@ export async function openPostgres(url: string, parts: PostgresParts = {}): Prom
   }
 }
 
-/** The answer to a COMMIT was lost: what `xid` became, only a server of the same timeline knows. */
+/** A row of this store's own and what a transaction writes there: it is there exactly if the transaction was committed. */
+interface Mark {
+  readonly slot: Bytes;
+  readonly number: number;
+}
+
+const MARKS = `CREATE TABLE IF NOT EXISTS commit_mark
+  (slot bytea PRIMARY KEY, number bigint NOT NULL, at timestamptz NOT NULL)`;
+/** Of a store that is gone: nobody asks after a mark for longer than `RETRY_MS`. */
+const OLD_MARKS = `DELETE FROM commit_mark WHERE at < now() - interval '1 day'`;
+const SET_MARK = `INSERT INTO commit_mark VALUES (?, ?, now())
+  ON CONFLICT (slot) DO UPDATE SET number = excluded.number, at = excluded.at`;
+/** Nothing while the transaction that sets it is under way. */
+const GET_MARK = 'SELECT number FROM commit_mark WHERE slot = ? FOR UPDATE SKIP LOCKED';
+
+/** The answer to a COMMIT was lost: whether it is `mark` that stands there, only a server of the same timeline knows. */
 class CommitUnknown extends Error {
-  readonly xid: string;
+  readonly mark: Mark;
   readonly timeline: number;
   readonly value: unknown;
-  constructor(xid: string, timeline: number, value: unknown, cause: unknown) {
+  constructor(mark: Mark, timeline: number, value: unknown, cause: unknown) {
     super('commit', { cause });
-    this.xid = xid;
+    this.mark = mark;
     this.timeline = timeline;
     this.value = value;
   }
@@ -78,7 +94,7 @@ class Postgres implements Database {
   readonly catalogue = `
     SELECT c.relname AS "table", a.attname AS "column"
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-    WHERE c.relkind = 'r' AND c.relname <> 'schema_version'
+    WHERE c.relkind = 'r' AND c.relname NOT IN ('schema_version', 'commit_mark')
       AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'wallet'::regclass)
     ORDER BY c.oid, a.attnum`;
   readonly #setting: PostgresSetting;
@@ -93,6 +109,8 @@ class Postgres implements Database {
   #primary = 0;
   /** The timeline that each checked connection's server is on. */
   readonly #checked = new WeakMap<PoolClient, number>();
+  /** Last marks whose transactions have ended for certain: the next ones go on from them. */
+  readonly #marks: Mark[] = [];
   /** Transactions of a wallet wait here, not on connections that other wallets need. */
   readonly #turns = new Map<string, Promise<unknown>>();
   #timeline: number | undefined;
@@ -171,27 +189,34 @@ class Postgres implements Database {
 
   /** Durable when it resolves; `CommitUnknown` if only the server knows. */
   #transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-    return this.#withClient(async (client) => {
-      // Two statements on one way there and back.
-      const begun = await query(
-        client,
-        'BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_current_xact_id()::text AS xid',
-      );
-      const { xid } = (begun as unknown as QueryResult<{ xid: string }>[])[1]!.rows[0]!;
-      const value = await work(sqlOn(client));
-      await this.#ensureNewest(client);
-      const timeline = this.#checked.get(client)!;
-      try {
-        await commit(client);
-      } catch (e) {
-        if (isAnswer(e)) throw storeError(e);
-        throw new CommitUnknown(xid, timeline, value, e);
-      }
-      return value;
-    });
+    const last = this.#marks.pop() ?? { slot: this.#random(16), number: 0 };
+    const mark = { ...last, number: last.number + 1 };
+    return this.#withClient(
+      async (client) => {
+        // Committed by itself: from here on a mark that cannot be seen is one that is under way.
+        if (last.number === 0) await query(client, SET_MARK, [last.slot, last.number]);
+        // On one way there and back.
+        await Promise.all([
+          query(client, 'BEGIN ISOLATION LEVEL READ COMMITTED'),
+          query(client, SET_MARK, [mark.slot, mark.number]),
+        ]);
+        const value = await work(sqlOn(client));
+        await this.#ensureNewest(client);
+        const timeline = this.#checked.get(client)!;
+        try {
+          await commit(client);
+        } catch (e) {
+          if (isAnswer(e)) throw storeError(e);
+          throw new CommitUnknown(mark, timeline, value, e);
+        }
+        return value;
+      },
+      () => this.#marks.push(mark),
+    );
   }
 
-  async #withClient<T>(use: (client: PoolClient) => Promise<T>): Promise<T> {
+  /** `ended`: whatever came of it, nothing of it is under way on the server any more. */
+  async #withClient<T>(use: (client: PoolClient) => Promise<T>, ended = () => {}): Promise<T> {
     const client = await this.#client();
     let broken = true;
     try {
@@ -208,6 +233,7 @@ class Postgres implements Database {
       throw e;
     } finally {
       client.release(broken);
+      if (!broken) ended();
     }
   }
 
@@ -231,22 +257,24 @@ class Postgres implements Database {
   }
 
   /** `StoreUnavailable` where nobody can tell any more. */
-  async #committed({ xid, timeline }: CommitUnknown): Promise<boolean> {
+  async #committed({ mark, timeline }: CommitUnknown): Promise<boolean> {
     const started = performance.now();
     for (let failures = 0; performance.now() - started < RETRY_MS && !this.#closed; failures++) {
       try {
-        const status = await this.#withClient(async (client) => {
+        const stands = await this.#withClient(async (client) => {
           if (this.#checked.get(client) !== timeline) return 'another timeline';
           await query(client, 'BEGIN');
-          const { rows } = await query(client, 'SELECT pg_xact_status($1::xid8) AS status', [xid]);
+          const { rows } = await query(client, GET_MARK, [mark.slot]);
           // A commit of ours behind that one is on disk, and on the standbys, only if that one is.
           await query(client, 'UPDATE cosigner SET timeline = $1', [timeline]);
           await commit(client);
-          return rows[0]!.status as string | null;
+          return rows[0] === undefined ? 'under way' : Number(rows[0].number);
         });
-        if (status === 'committed') return true;
-        if (status === 'aborted') return false;
-        if (status !== 'in progress') break;
+        if (stands === 'another timeline') break;
+        if (stands !== 'under way') {
+          this.#marks.push(mark);
+          return stands === mark.number;
+        }
       } catch (e) {
         if (!(e instanceof NotReplicated || passes(storeError(e)))) throw storeError(e);
       }
@@ -405,6 +433,7 @@ async function migrate(client: PoolClient): Promise<void> {
     query_timeout: 61_000,
   } as never);
   await client.query('CREATE TABLE IF NOT EXISTS schema_version (version int NOT NULL)');
+  await client.query(`${MARKS}; ${OLD_MARKS}`);
   const { rows } = await client.query<{ version: number }>('SELECT version FROM schema_version');
   const at = rows[0]?.version ?? 0;
   if (at > MIGRATIONS.length) {
