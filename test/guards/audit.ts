@@ -342,4 +342,13 @@ export const AUDIT_GUARDS = [
       'audit-06, audit-26, audit-30: after a drop it comes back by itself, and what was missed is looked up',
     ],
   ]),
+  ...guards('src/cosigner/stores/postgres.ts', 'test/conformance/storeDatabases.test.ts', [
+    [
+      'audit-22',
+      'the mark of the very transaction whose COMMIT was lost',
+      '          return stands === mark.number;\n',
+      '          return true;\n',
+      'postgres > audit-22 where a COMMIT is lost with a server that crashed, no later transaction is taken for it',
+    ],
+  ]),
 ];
