@@ -6,8 +6,8 @@ export default defineConfig({
     include: ['test/{e2e,fault}/**/*.test.ts'],
     environment: 'node',
     maxWorkers: 2,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     teardownTimeout: 30_000,
     // For what comes by itself; on a busy machine that takes its time, and what never comes fails all the same.
     expect: { poll: { timeout: 60_000 } },

@@ -26,9 +26,7 @@ await describeReal('a new channel key', ['bitcoind', 'chromium', 'openssl'], () 
   const keyFiles = async () =>
     (await readdir(world.cosignerFolder)).filter((name) => name.startsWith('noise'));
 
-  test('audit-01: a wallet pays before, between and after; one that slept sees WrongCosignerKey', {
-    timeout: 180_000,
-  }, async () => {
+  test('audit-01: a wallet pays before, between and after; one that slept sees WrongCosignerKey', async () => {
     const { node } = world;
     const asleep = () => launchChromium({ profile: sleeper, spkiHash: world.tls.spkiHash });
     const before = await asleep();

@@ -60,7 +60,7 @@ await describeReal('the image', ['namespaces', 'openssl'], () => {
     }
     const [npm, ...args] = of('RUN').find(([word]) => word === 'npm')!;
     await run(npm!, [...args, '--prefer-offline'], { cwd: app, deadlineMs: 3 * MINUTE });
-  }, 5 * MINUTE);
+  });
   afterAll(async () => {
     await chain?.stop();
     await rm(place, { recursive: true, force: true });

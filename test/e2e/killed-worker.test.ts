@@ -50,7 +50,7 @@ await describeReal('killed worker', ['bitcoind', 'chromium', 'openssl'], () => {
     ['handshake, hello and round 0', [0, 1, 2, 3, 4, 5]],
     ['rounds 1 and 2, and the certificate signature', [6, 7, 8, 9, 10]],
     ['the certificate, and its being fetched', [11, 2, 5]],
-  ])('keygen: at %s', { timeout: 180_000 }, async (_name, counts) => {
+  ])('keygen: at %s', async (_name, counts) => {
     const chromium = await launchChromium({ spkiHash: world.tls.spkiHash });
     try {
       const { page } = await prepareWallet(chromium.open, { pairing: await anotherLink(world) });
@@ -66,7 +66,7 @@ await describeReal('killed worker', ['bitcoind', 'chromium', 'openssl'], () => {
     }
   });
 
-  test('signing: each payment is paid once, wherever the worker died', { timeout: 240_000 }, async () => {
+  test('signing: each payment is paid once, wherever the worker died', async () => {
     const { node, chromium } = world;
     const { page } = await fundedWallet(world, 5_000_000n, 4_000_000n);
     const amount = 100_000n;
@@ -94,9 +94,7 @@ await describeReal('killed worker', ['bitcoind', 'chromium', 'openssl'], () => {
     expect(BigInt(Math.round(received * 1e8))).toBe(amount * BigInt(txids.length));
   });
 
-  test('attack-16 refresh: wherever the worker died, it is taken to its end, and the wallet pays', {
-    timeout: 240_000,
-  }, async () => {
+  test('attack-16 refresh: wherever the worker died, it is taken to its end, and the wallet pays', async () => {
     const { node, chromium, cosignerFolder } = world;
     const wallet = await openWallet(chromium.open);
     const safety = await chromium.open('safety.html');
