@@ -1,5 +1,4 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -18,6 +17,7 @@ import {
   unlock,
   waitForBalance,
 } from '../../scripts/person.ts';
+import { freePort } from '../../scripts/setup/processes.ts';
 import { launchChromium, type TestChromium } from '../support/chromium.ts';
 import { filmOf } from '../support/film.ts';
 import { describeReal } from '../support/real.ts';
@@ -70,11 +70,7 @@ await describeReal('bad input on screen', ['bitcoind', 'chromium', 'openssl'], (
     });
 
     test('audit-25, audit-30: a cosigner that cannot be reached is said, and can be tried again', async () => {
-      const closed = createServer();
-      await new Promise<void>((done) => closed.listen(0, '127.0.0.1', done));
-      const { port } = closed.address() as { port: number };
-      await new Promise((done) => closed.close(done));
-      await pairing(world.pairing.replace(/:\d+\?/, `:${port}?`));
+      await pairing(world.pairing.replace(/:\d+\?/, `:${await freePort()}?`));
       await connect();
       await said(page, 'CosignerUnreachable').waitFor();
       await page.getByRole('button', { name: 'Try again' }).waitFor();
