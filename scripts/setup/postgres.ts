@@ -35,6 +35,8 @@ export interface PostgresServer {
 }
 
 const MINUTE = 60_000;
+/** Children of a server that was killed may write for a moment. */
+const GONE = { recursive: true, force: true, maxRetries: 5 };
 const DEBIAN = '/usr/lib/postgresql';
 const OLDEST = 13;
 const USER = 'hoarfrost';
@@ -111,7 +113,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     await program('initdb', ['-D', data, ...login, ...form], { under });
     return await serve(folder, password, settings, under);
   } catch (error) {
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, GONE);
     throw error;
   }
 }
@@ -212,7 +214,7 @@ async function serve(
         ]);
         return await serve(own, password, settings);
       } catch (error) {
-        await rm(own, { recursive: true, force: true });
+        await rm(own, GONE);
         throw error;
       }
     },
@@ -235,7 +237,7 @@ async function serve(
     halt: () => end('SIGINT'),
     async stop() {
       await end('SIGINT');
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, GONE);
     },
   };
 }

@@ -164,7 +164,9 @@ export async function survive(served: Served, fault: Fault): Promise<void> {
   const before = traffic.answered.length;
   const recovered = async () => {
     await traffic.until(before + 3);
-    while ((await served.ready()).status !== 200) await sleep(250);
+    // A check of what is not yet back may take longer than is waited for it.
+    const isReady = async () => (await served.ready().catch(() => null))?.status === 200;
+    while (!(await isReady())) await sleep(250);
   };
   await within('recovery', recovered(), RECOVERY_MS);
   await traffic.stop();

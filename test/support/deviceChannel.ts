@@ -22,8 +22,6 @@ import { initiate, type NoiseKeyPair, type NoiseTransport } from '../../src/prot
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 const DEADLINE_MS = 60_000;
-/** An answer may wait until a database is back. */
-const ANSWER_MS = 60_000;
 
 /** Rejects after the deadline: no wait in a test is endless. */
 export function within<T>(what: string, promise: Promise<T>, ms = DEADLINE_MS): Promise<T> {
@@ -93,7 +91,6 @@ export class RawSocket {
         new Promise<void>((resolve) => {
           this.#wake = resolve;
         }),
-        ANSWER_MS,
       );
     }
     return this.frames.shift()!;
