@@ -139,7 +139,7 @@ export const AUDIT_GUARDS = [
       '    for (const { fail } of this.#waiting.values()) fail(failure);\n',
       '',
       'audit-06: when it drops, all that waits fails at once',
-      'TestTimeoutError: Test timed out',
+      'Error: failure: not within',
     ],
     [
       'audit-25',

@@ -9,7 +9,7 @@ import { CLOSE } from '../../src/protocol/frames.ts';
 import { HANDSHAKE_DEADLINE_MS, REHANDSHAKE_MS, REQUEST_DEADLINE_MS } from '../../src/protocol/limits.ts';
 import type { Answer } from '../../src/protocol/messages.ts';
 import { generateNoiseKeyPair, type NoiseKeyPair } from '../../src/protocol/noise.ts';
-import { removeFolder, startCosigner, testFolder } from '../support/cosigner.ts';
+import { removeFolder, startCosigner, testFolder, within } from '../support/cosigner.ts';
 import { environmentOf, newProfile, type Profile } from '../support/deviceHost.ts';
 import { HostileSocket, helloAnswer, type Script } from '../support/hostileCosigner.ts';
 
@@ -117,7 +117,7 @@ describe('a connection', () => {
     const waiting = [1, 2].map((from) => connection.request({ kind: 'receipts', from }, 'receipts'));
     const failed = waiting.map((w) => expect(w).rejects.toEqual(code('ChannelClosed')));
     sockets[0]!.drop();
-    await Promise.all(failed);
+    await within('failure', Promise.all(failed));
     await connection.closed;
     await expect(connection.request({ kind: 'fees' }, 'fees')).rejects.toEqual(code('ChannelClosed'));
   });
