@@ -44,8 +44,8 @@ interface Kind {
 }
 
 const DEADLINE_MS = 4_000;
-/** How soon a source is to work again after a fault's end: its longest pause, and a busy machine's time for the work. */
-const RECOVERY_MS = 15_000;
+/** How soon a source is to work again after a fault's end (issue 5): what is shown, so not stretched for a busy machine. */
+const RECOVERY_MS = 5_000;
 /** How long a server may take to notice what its node has. */
 const NOTICE_MS = 60_000;
 
