@@ -182,7 +182,7 @@ export async function fillPayment(page: Page, to: string, amount: bigint): Promi
 
 /** Scrolls to the end of what is asked once the verdict is there; only then does the button arm. */
 async function readToEnd(page: Page): Promise<void> {
-  await page.locator('button[data-armed]').waitFor();
+  await page.locator('[data-verdict="signs"], [data-verdict="waits"]').waitFor();
   await page.locator('.end-of-request').scrollIntoViewIfNeeded();
   await page.locator('button[data-armed="true"]').waitFor();
 }
