@@ -5,6 +5,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AccountScan, ChainSource } from '../../src/chain/source.ts';
 import { Announcements } from '../../src/cosigner/announcements.ts';
 import { type Clock, systemClock } from '../../src/cosigner/clock.ts';
@@ -26,6 +27,7 @@ import { load } from '../../src/crypto/load.ts';
 import { type Random, systemRandom } from '../../src/crypto/random.ts';
 import type { Signer } from '../../src/crypto/signer.ts';
 import type { Policy } from '../../src/policy/document.ts';
+import { isHoarfrostError } from '../../src/protocol/errors.ts';
 import { generateNoiseKeyPair } from '../../src/protocol/noise.ts';
 import { type Address, Client, testTls } from './deviceChannel.ts';
 import { enrol, type TestDevice } from './testDevice.ts';
@@ -116,6 +118,18 @@ const PATIENT: Partial<Limits> = {
   strangers: { burst: 100_000, perMinute: 100_000 },
 };
 
+/** Who comes back to a port may find that the system has given it to another test meanwhile, which lets it go when it ends. */
+async function listen(...args: Parameters<typeof Listener.open>): Promise<Listener> {
+  for (let tries = 200; ; tries--) {
+    try {
+      return await Listener.open(...args);
+    } catch (e) {
+      if (tries === 0 || !isHoarfrostError(e) || !e.detail?.startsWith('port')) throw e;
+    }
+    await sleep(100);
+  }
+}
+
 /** The parts that `main.ts` puts together, with this test's chain. */
 export async function startCosigner(options: StartOptions): Promise<Running> {
   const { folder, clock = systemClock, random = systemRandom } = options;
@@ -143,7 +157,7 @@ export async function startCosigner(options: StartOptions): Promise<Running> {
   };
   await bindStore(parts.store, parts.identity, random);
   const cosigner = options.around?.(parts) ?? parts;
-  const listener = await Listener.open(cosigner, {
+  const listener = await listen(cosigner, {
     cert: readFileSync(tls.certFile),
     key: readFileSync(tls.keyFile),
     host: '127.0.0.1',
