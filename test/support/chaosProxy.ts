@@ -70,7 +70,8 @@ export async function startChaosProxy(upstreamPort: number): Promise<ChaosProxy>
         client.write(data.subarray(0, data.length >> 1), () => end(pair));
         return;
       case 'garbage':
-        pass(client, Buffer.concat([randomBytes(64), Buffer.from('\n')]));
+        // Whose second byte is no version of TLS: of the head of a record the rest would be waited for.
+        pass(client, Buffer.concat([randomBytes(1), Buffer.of(0xff), randomBytes(62), Buffer.from('\n')]));
         return;
       case 'reorder':
         gathered.push({ client, data });
