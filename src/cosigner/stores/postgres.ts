@@ -195,12 +195,22 @@ class Postgres implements Database {
       async (client) => {
         // Committed by itself: from here on a mark that cannot be seen is one that is under way.
         if (last.number === 0) await query(client, SET_MARK, [last.slot, last.number]);
-        // On one way there and back.
-        await Promise.all([
+        const begun = Promise.all([
           query(client, 'BEGIN ISOLATION LEVEL READ COMMITTED'),
           query(client, SET_MARK, [mark.slot, mark.number]),
         ]);
-        const value = await work(sqlOn(client));
+        // What is read first goes the same way with them; nothing is written before both are done.
+        begun.catch(() => {});
+        const sql = sqlOn(client);
+        const run: Sql['run'] = async (text, values) => {
+          await begun;
+          return sql.run(text, values);
+        };
+        const value = await work({ ...sql, run }).catch(async (e: unknown) => {
+          await begun;
+          throw e;
+        });
+        await begun;
         await this.#ensureNewest(client);
         const timeline = this.#checked.get(client)!;
         try {
