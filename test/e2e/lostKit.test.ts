@@ -5,7 +5,7 @@ import { openWallet, readWords, waitForBalance } from '../../scripts/person.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { CONTACT, type ContactWorld, contactAgrees, openContactWorld } from '../support/contactWorld.ts';
 import { askDevice, mempoolOf, ownerSpends } from '../support/endings.ts';
-import { letWordsAsk, makeKeys } from '../support/newShare.ts';
+import { letWordsAsk, makeKeys, untilRipe } from '../support/newShare.ts';
 import { describeReal } from '../support/real.ts';
 import {
   answerOf,
@@ -62,11 +62,7 @@ await describeReal('attack-23: the kit is lost', ['bitcoind', 'chromium', 'opens
     await heading(page, 'Now it waits').waitFor();
 
     await contactAgrees(world);
-    const again = page.getByRole('button', { name: 'Ask the cosigner again', exact: true });
-    const ripe = heading(page, 'Put the new words in place');
-    // The page looks by itself too, and the button may be gone under the hand.
-    await ripe.or(again).first().waitFor();
-    if (await again.isVisible()) await again.click({ timeout: 5_000 }).catch(() => {});
+    await untilRipe(page, 'Put the new words in place');
     await press(page, 'I have the new paper');
     await relay(page, paper, kit, 'Make the kit', 2);
     await heading(page, 'The new words are in place').waitFor();

@@ -31,6 +31,15 @@ export async function letWordsAsk(page: Page, paper: Page, words: readonly strin
   await giveMessage(page, await answerOf(paper, request, words, 'Sign with these words'));
 }
 
+/** To the heading that a ceremony has when its wait is over. The page looks by itself too: the button may be gone under the hand. */
+export async function untilRipe(page: Page, title: string): Promise<void> {
+  const ripe = heading(page, title);
+  const again = page.getByRole('button', { name: 'Ask the cosigner again', exact: true });
+  await ripe.or(again).first().waitFor();
+  if (await again.isVisible()) await again.click({ timeout: 5_000 }).catch(() => {});
+  await ripe.waitFor();
+}
+
 /** From a ripe ceremony to the share. `password` is the one chosen with the keys, `saved` the file of the lost browser. */
 export async function makeShare(
   page: Page,
@@ -39,12 +48,7 @@ export async function makeShare(
   password: string,
   saved: string | null = null,
 ): Promise<void> {
-  const ripe = heading(page, 'Make the new share');
-  // The page looks by itself too, and the button may be gone under the hand.
-  const again = page.getByRole('button', { name: 'Ask the cosigner again', exact: true });
-  await ripe.or(again).first().waitFor();
-  if (await again.isVisible()) await again.click({ timeout: 5_000 }).catch(() => {});
-  await ripe.waitFor();
+  await untilRipe(page, 'Make the new share');
   const own = await fingerprintOn(page);
   await page.getByLabel(/^The password that you chose/).fill(password);
   if (saved !== null) {
