@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type PostgresServer, startPostgres } from '../../scripts/setup/postgres.ts';
 import type { Store } from '../../src/cosigner/store.ts';
 import type { Fence } from '../../src/cosigner/stores/fence.ts';
@@ -189,6 +189,7 @@ await describeReal('postgres', ['postgres'], () => {
   test('audit-22 where a COMMIT is lost with a server that crashed, no later transaction is taken for it', async () => {
     // Nothing of a transaction is on the disk before its COMMIT: after the crash its number is given to another one.
     const crashing = await startPostgres({ settings: ['wal_writer_delay=10s'] });
+    onTestFinished(() => crashing.stop());
     await crashing.sql('CREATE DATABASE wallets');
     const proxy = await commitLosingProxy(crashing.port);
     const store = await withWallet(crashing.url('wallets').replace(`:${crashing.port}/`, `:${proxy.port}/`));
@@ -209,7 +210,6 @@ await describeReal('postgres', ['postgres'], () => {
     expect(await charged(store)).toBe(5n);
     await store.close();
     proxy.close();
-    await crashing.stop();
   });
 
   test.each([
