@@ -212,6 +212,19 @@ await describeReal('postgres', ['postgres'], () => {
     proxy.close();
   });
 
+  test('audit-22 where a transaction has not begun, nothing is written', async () => {
+    const proxy = await commitLosingProxy(server.port);
+    const store = await withWallet(server.url(await fresh()).replace(`:${server.port}/`, `:${proxy.port}/`));
+    proxy.spoilBegin();
+    const spoilt = store.withWallet(bytes(10), (tx) => tx.charge(5n, NOW));
+    await expect(spoilt).rejects.toEqual(code('StoreUnavailable'));
+    expect(await charged(store)).toBe(0n);
+    await store.withWallet(bytes(10), (tx) => tx.charge(7n, NOW));
+    expect(await charged(store)).toBe(7n);
+    await store.close();
+    proxy.close();
+  });
+
   test.each([
     ['goes on', false],
     ['is cut short by the server', true],
@@ -313,6 +326,8 @@ await describeReal('postgres', ['postgres'], () => {
   });
 });
 
+const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+
 /**
  * Between a store and its server: loses one COMMIT, or what the server says to it, and the connection with it. Nobody gets through
  * before what comes `then` is done.
@@ -321,6 +336,7 @@ async function commitLosingProxy(port: number) {
   let losing: { answer: boolean; then: () => Promise<void> } | undefined;
   let lost = 0;
   let closed = false;
+  let spoiling = false;
   const proxy = createServer((client) => {
     if (closed) return void client.destroy();
     const upstream = connect(port, '127.0.0.1');
@@ -336,6 +352,11 @@ async function commitLosingProxy(port: number) {
           closed = false;
         });
         if (!answer) return void client.destroy();
+      }
+      const begin = spoiling ? data.indexOf(BEGIN) : -1;
+      if (begin >= 0) {
+        data.write('BROKEN', begin);
+        spoiling = false;
       }
       upstream.write(data);
     });
@@ -356,6 +377,10 @@ async function commitLosingProxy(port: number) {
     port: (proxy.address() as AddressInfo).port,
     lose: (answer: boolean, then = async () => {}) => {
       losing = { answer, then };
+    },
+    /** The server does not understand the next begin of a transaction that writes. */
+    spoilBegin: () => {
+      spoiling = true;
     },
     lost: () => lost,
     close: () => proxy.close(),

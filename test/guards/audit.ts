@@ -350,5 +350,12 @@ export const AUDIT_GUARDS = [
       '          return true;\n',
       'postgres > audit-22 where a COMMIT is lost with a server that crashed, no later transaction is taken for it',
     ],
+    [
+      'audit-22',
+      'the wait of a write for the begin of its transaction',
+      '          await begun;\n          return sql.run(text, values);\n',
+      '          return sql.run(text, values);\n',
+      'postgres > audit-22 where a transaction has not begun, nothing is written',
+    ],
   ]),
 ];

@@ -199,8 +199,8 @@ class Postgres implements Database {
           query(client, 'BEGIN ISOLATION LEVEL READ COMMITTED'),
           query(client, SET_MARK, [mark.slot, mark.number]),
         ]);
-        // What is read first goes the same way with them; nothing is written before both are done.
         begun.catch(() => {});
+        // What is read first goes the same way with them; nothing is written before both are done.
         const sql = sqlOn(client);
         const run: Sql['run'] = async (text, values) => {
           await begun;
