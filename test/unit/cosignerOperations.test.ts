@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { root } from '../../scripts/setup/paths.ts';
+import { freePort } from '../../scripts/setup/processes.ts';
 import { networkParams } from '../../src/bitcoin/network.ts';
 import { steadyClock, systemClock } from '../../src/cosigner/clock.ts';
 import { readConfig } from '../../src/cosigner/config.ts';
@@ -94,14 +95,6 @@ describe('audit-28 metrics', () => {
 
 describe('as a process', () => {
   const main = join(root, 'src/cosigner/main.ts');
-  const freePort = async () => {
-    const probe = createServer();
-    await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-    const { port } = probe.address() as AddressInfo;
-    await new Promise((resolve) => probe.close(resolve));
-    return port;
-  };
-
   test('init, then doctor, which ends with 1 while anything is bad', () => {
     const run = (...args: string[]) =>
       spawnSync(process.execPath, [main, ...args, '--data', join(folder, 'data')], {
